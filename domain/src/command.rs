@@ -1,0 +1,19 @@
+//! The sum of all commands, each addressed to one aggregate.
+//!
+//! An edge that knows its aggregate uses that aggregate's executor directly; the sum is for whatever sends
+//! commands to several of them.
+
+use crate::{
+    order::OrderCommand,
+    product::ProductCommand,
+    values::{OrderId, ProductId},
+};
+
+/// A command and the aggregate it is for.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// For one product.
+    Product(ProductId, ProductCommand),
+    /// For one order.
+    Order(OrderId, OrderCommand),
+}

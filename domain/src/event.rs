@@ -1,0 +1,78 @@
+//! The sum of all events, their stored names, and the upcasters that lift old versions.
+//!
+//! The stored form of an event is a type name with its version (`order.placed.v1`) and a JSON object. An event once
+//! written is decoded for ever: `golden/` holds one file for each type and version, and is append-only.
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use crate::{Decider as _, order, order::OrderEvent, product, product::ProductEvent};
+
+/// An enum of events that serde writes externally tagged: `{"order.placed.v1": {...}}`.
+pub trait EventPayload: Serialize + Clone + std::fmt::Debug + PartialEq + Send + Sync + 'static {
+    /// The stored names this build writes, one for each variant.
+    fn types() -> Vec<&'static str>;
+
+    /// Reads the externally tagged form of an event called `type_name`.
+    fn deserialize_tagged<'de, D: Deserializer<'de>>(type_name: &str, tagged: D) -> Result<Self, D::Error>;
+}
+
+/// Every event of the shop.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Event {
+    /// Something happened to a product.
+    Product(ProductEvent),
+    /// Something happened to an order.
+    Order(OrderEvent),
+}
+
+impl EventPayload for Event {
+    fn types() -> Vec<&'static str> {
+        [ProductEvent::types(), OrderEvent::types()].concat()
+    }
+
+    fn deserialize_tagged<'de, D: Deserializer<'de>>(type_name: &str, tagged: D) -> Result<Self, D::Error> {
+        match type_name.split('.').next().unwrap_or_default() {
+            product::Product::CATEGORY => ProductEvent::deserialize(tagged).map(Event::Product),
+            order::Order::CATEGORY => OrderEvent::deserialize(tagged).map(Event::Order),
+            _ => Err(serde::de::Error::custom(format_args!("no aggregate has events of type {type_name}"))),
+        }
+    }
+}
+
+impl From<ProductEvent> for Event {
+    fn from(event: ProductEvent) -> Self {
+        Self::Product(event)
+    }
+}
+
+impl From<OrderEvent> for Event {
+    fn from(event: OrderEvent) -> Self {
+        Self::Order(event)
+    }
+}
+
+/// Lifts the JSON of one event version to the next. Chained by the codec until a current version is reached.
+#[derive(Clone, Copy, Debug)]
+pub struct Upcaster {
+    /// The stored name it reads, such as `order.cancelled.v1`.
+    pub from: &'static str,
+    /// The stored name it produces.
+    pub to: &'static str,
+    /// The pure step.
+    pub apply: fn(Value) -> Result<Value, UpcastError>,
+}
+
+/// An old event that does not have the shape its version promises.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct UpcastError(pub String);
+
+/// The upcasters of all slices.
+pub fn upcasters() -> Vec<Upcaster> {
+    [order::UPCASTERS].concat()
+}
+
+#[cfg(test)]
+mod tests;

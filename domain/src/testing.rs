@@ -1,0 +1,200 @@
+//! The given/when/then kit, and builders that say only what a test is about.
+//!
+//! `given::<Order>([placed]).when(command).then([events])`. Every other value is fixed: [`now`], `TEA-1`, one
+//! customer.
+
+use chrono::{TimeZone as _, Utc};
+
+use crate::{
+    Decider, Timestamp,
+    order::{CancelReason, Catalogue, OrderCommand, OrderEvent, OrderLine, RequestedLine},
+    product::{Offer, ProductEvent, ProductState, id_of},
+    values::{Currency, CustomerId, Id, IdKind, Label, Money, OrderId, ProductId, Quantity, Sku},
+};
+
+/// What happened before.
+#[derive(Debug)]
+pub struct Given<D: Decider> {
+    state: D::State,
+}
+
+/// What came of the command.
+#[derive(Debug)]
+pub struct Outcome<D: Decider> {
+    result: Result<Vec<D::Event>, D::Rejection>,
+}
+
+/// Starts from the state that `events` lead to.
+pub fn given<D: Decider>(events: impl IntoIterator<Item = D::Event>) -> Given<D> {
+    Given { state: fold::<D>(events) }
+}
+
+/// The state that `events` lead to.
+pub fn fold<D: Decider>(events: impl IntoIterator<Item = D::Event>) -> D::State {
+    events.into_iter().fold(D::State::default(), |state, event| D::evolve(state, &event))
+}
+
+impl<D: Decider> Given<D> {
+    /// Decides `command` at the fixed moment [`now`].
+    pub fn when(self, command: D::Command) -> Outcome<D> {
+        Outcome { result: D::decide(&self.state, command, now()) }
+    }
+}
+
+impl<D: Decider> Outcome<D> {
+    /// Exactly these events follow.
+    #[track_caller]
+    pub fn then(self, expected: impl IntoIterator<Item = D::Event>) {
+        let events = match self.result {
+            Ok(events) => events,
+            Err(rejection) => panic!("the command was rejected: {rejection:?}"),
+        };
+        assert_eq!(events, expected.into_iter().collect::<Vec<_>>());
+    }
+
+    /// The command is refused for exactly this reason.
+    #[track_caller]
+    pub fn then_rejected(self, expected: D::Rejection)
+    where
+        D::Rejection: PartialEq,
+    {
+        match self.result {
+            Ok(events) => panic!("the command was accepted: {events:?}"),
+            Err(rejection) => assert_eq!(rejection, expected),
+        }
+    }
+}
+
+/// The moment at which everything happens.
+pub fn now() -> Timestamp {
+    Utc.with_ymd_and_hms(2026, 1, 2, 3, 4, 5).single().expect("a valid moment")
+}
+
+/// Euro, in cents.
+pub fn eur(minor: i64) -> Money {
+    Money::try_new(minor, Currency::EUR).expect("a valid amount")
+}
+
+/// Dollar, in cents.
+pub fn usd(minor: i64) -> Money {
+    Money::try_new(minor, Currency::USD).expect("a valid amount")
+}
+
+/// A SKU.
+pub fn sku(text: &str) -> Sku {
+    Sku::parse(text).expect("a valid SKU")
+}
+
+/// A label.
+pub fn label(text: &str) -> Label {
+    Label::parse(text).expect("a valid label")
+}
+
+/// A quantity.
+pub fn quantity(units: i64) -> Quantity {
+    Quantity::try_new(units).expect("a valid quantity")
+}
+
+/// The `n`-th id of its kind.
+pub fn id<K: IdKind>(n: u128) -> Id<K> {
+    Id::new(uuid::Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 + n))
+}
+
+/// The product with this SKU.
+pub fn product_of(sku_text: &str) -> ProductId {
+    id_of(&sku(sku_text))
+}
+
+/// A product called `Product <sku>` came into the catalogue.
+pub fn product_registered(sku_text: &str, price: Money) -> ProductEvent {
+    let name = label(&format!("Product {sku_text}"));
+    ProductEvent::Registered { product: product_of(sku_text), sku: sku(sku_text), name, price, at: now() }
+}
+
+/// A product's price changed.
+pub fn product_price_changed(sku_text: &str, price: Money) -> ProductEvent {
+    ProductEvent::PriceChanged { product: product_of(sku_text), price, at: now() }
+}
+
+/// A product is offered no longer.
+pub fn product_retired(sku_text: &str) -> ProductEvent {
+    ProductEvent::Retired { product: product_of(sku_text), at: now() }
+}
+
+/// A product as the catalogue offers it.
+pub fn offered(sku_text: &str, price: Money) -> (ProductId, ProductState) {
+    let offer = Offer {
+        product: product_of(sku_text),
+        sku: sku(sku_text),
+        name: label(&format!("Product {sku_text}")),
+        price,
+        registered_at: now(),
+        updated_at: now(),
+    };
+    (offer.product, ProductState::Offered(offer))
+}
+
+/// The order every order test is about.
+pub fn the_order() -> OrderId {
+    id(1)
+}
+
+/// The customer who buys.
+pub fn the_customer() -> CustomerId {
+    id(2)
+}
+
+/// A line as asked for.
+pub fn requested(sku_text: &str, units: i64) -> RequestedLine {
+    RequestedLine { product: product_of(sku_text), quantity: quantity(units) }
+}
+
+/// The command that places [`the_order`].
+pub fn place(
+    lines: impl IntoIterator<Item = RequestedLine>,
+    catalogue: impl IntoIterator<Item = (ProductId, ProductState)>,
+) -> OrderCommand {
+    OrderCommand::Place {
+        order: the_order(),
+        customer: the_customer(),
+        lines: lines.into_iter().collect(),
+        catalogue: catalogue.into_iter().collect::<Catalogue>(),
+    }
+}
+
+/// A line at the price it was sold for.
+pub fn line(sku_text: &str, units: i64, unit_price: Money) -> OrderLine {
+    OrderLine {
+        product: product_of(sku_text),
+        sku: sku(sku_text),
+        name: label(&format!("Product {sku_text}")),
+        quantity: quantity(units),
+        unit_price,
+    }
+}
+
+/// Two pieces of `TEA-1` for 19.90 EUR each were bought.
+pub fn order_placed() -> OrderEvent {
+    OrderEvent::Placed {
+        order: the_order(),
+        customer: the_customer(),
+        lines: vec![line("TEA-1", 2, eur(1990))],
+        total: eur(3980),
+        at: now(),
+    }
+}
+
+/// The order was given up.
+pub fn order_cancelled(reason: CancelReason) -> OrderEvent {
+    OrderEvent::Cancelled { order: the_order(), reason, at: now() }
+}
+
+/// The order left the house.
+pub fn order_shipped() -> OrderEvent {
+    OrderEvent::Shipped { order: the_order(), tracking: None, at: now() }
+}
+
+/// The customer has the order.
+pub fn order_delivered() -> OrderEvent {
+    OrderEvent::Delivered { order: the_order(), at: now() }
+}
