@@ -1,1 +1,15 @@
-//! stub
+//! The outside of Millrace: GraphQL slices, HTTP, WebSocket and SSE edges, sign-in, configuration and roles.
+//!
+//! `main.rs` chooses a role, `bootstrap.rs` wires everything together (the only composition root), `edge` speaks the
+//! protocols, `engine` executes documents, `graphql` holds one folder for each slice.
+
+pub mod auth;
+pub mod bootstrap;
+pub mod cli;
+pub mod config;
+pub mod data_dir;
+pub mod edge;
+pub mod engine;
+pub mod error_code;
+pub mod graphql;
+pub mod telemetry;

@@ -1,1 +1,12 @@
-//! stub
+//! The machinery under Millrace: event store, command executor, read store, clock, ids and lifecycle.
+//!
+//! Nothing here names a slice: everything is generic over the domain's `Decider` and `EventPayload`. Ports are
+//! traits whose promises are numbered in their documentation, each with a contract test that every adapter passes.
+
+pub mod clock;
+pub mod codec;
+pub mod event_store;
+pub mod execute;
+pub mod lifecycle;
+pub mod read_store;
+pub mod telemetry;

@@ -1,0 +1,23 @@
+//! The settings: one typed tree, read from defaults, a TOML file, the environment and the command line, in this order.
+//!
+//! A key that is not known is refused with the nearest one that is. api/config.default.toml is generated from the
+//! declarations below and compared by a test. **Invariant:** the environment is read here and nowhere else.
+
+mod error;
+mod load;
+mod nearest;
+mod render;
+mod secret;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+pub use error::ConfigError;
+pub use load::{ConfigFile, Sources, environment};
+pub use secret::Secret;
+pub use tree::{
+    Auth, Config, DocumentLimits, Executor, KeySource, Limits, Log, LogFormat, LogOverrides, Mode,
+    Overrides, Projections, Trust,
+    WebSocketLimits,
+};

@@ -1,0 +1,299 @@
+//! Every setting there is.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    num::{NonZeroU64, NonZeroUsize},
+    path::PathBuf,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{ConfigError, Secret, Sources, load, render, settings::settings};
+
+/// What the process is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// This machine only, with a key of its own.
+    #[default]
+    Development,
+    /// Other machines too, with the tokens of an issuer.
+    Production,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Pretty,
+    /// For programs: one JSON object per line.
+    Json,
+}
+
+settings! {
+    /// All settings.
+    pub struct Config {
+        /// `development` listens on a loopback address only and signs tokens with a key that it makes in the data
+        /// directory (`millrace token`). `production` listens anywhere and accepts the tokens that `auth` describes.
+        mode: Mode = Mode::Development;
+        /// The address and port to serve on. Port 0 takes a free one; the log says which.
+        listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
+        /// The directory of the event store, the read models and the development key. Made if it is not there.
+        data_dir: PathBuf = PathBuf::from("millrace-data");
+        /// Origins whose pages may call this server from a browser, such as `https://shop.example.com`. Pages that
+        /// this server serves itself are always allowed.
+        allowed_origins: Vec<String> = Vec::new();
+        /// Seconds that a stop waits for commands in flight and for workers before it gives up on them.
+        shutdown_grace_s: NonZeroU64 = above_zero(10);
+    }
+    sections {
+        /// Whose tokens are accepted. Used in production mode only; there `issuer`, `audience` and exactly one source
+        /// of keys are needed.
+        auth: Auth;
+        /// What one request, document or socket may ask for.
+        limits: Limits;
+        /// The command executor.
+        executor: Executor;
+        /// The workers that keep the read models.
+        projections: Projections;
+        /// What is logged, and how.
+        log: Log;
+    }
+}
+
+settings! {
+    /// Whose tokens are accepted in production mode.
+    pub struct Auth {
+        /// The `iss` that a token must have.
+        issuer: Option<String> = None, example "\"https://id.example.com/\"";
+        /// The `aud` that a token must have, alone or among others.
+        audience: Option<String> = None, example "\"millrace\"";
+        /// A JSON Web Key Set (RFC 7517) with the issuer's public keys: EdDSA (Ed25519), RS256 or ES256. It is read
+        /// again when it changes.
+        jwks_file: Option<PathBuf> = None, example "\"jwks.json\"";
+        /// A file with the secret of HS256 tokens, at least 32 bytes. A newline at its end does not count.
+        hs256_secret_file: Option<PathBuf> = None, example "\"/run/secrets/millrace-hs256\"";
+        /// The secret of HS256 tokens itself, at least 32 bytes. Meant for the environment:
+        /// MILLRACE_AUTH__HS256_SECRET.
+        hs256_secret: Option<Secret<String>> = None, example "\"...\"";
+        /// Seconds by which the clocks of the issuer and this machine may differ.
+        leeway_s: u32 = 30;
+    }
+}
+
+settings! {
+    /// What one request, document or socket may ask for.
+    pub struct Limits {
+        /// Bytes of a request's body.
+        body_bytes: NonZeroUsize = count(256 * 1024);
+        /// Milliseconds that a query waits for the read model to reach its `minPosition`.
+        min_position_wait_ms: NonZeroU64 = above_zero(5_000);
+    }
+    sections {
+        /// A GraphQL document. Checked before it is parsed, except depth and complexity, which need the schema.
+        document: DocumentLimits;
+        /// WebSockets.
+        ws: WebSocketLimits;
+    }
+}
+
+settings! {
+    /// What one GraphQL document may hold.
+    pub struct DocumentLimits {
+        /// Bytes of the document.
+        bytes: NonZeroUsize = count(32 * 1024);
+        /// Tokens of the document.
+        tokens: NonZeroUsize = count(2_000);
+        /// Brackets of any kind inside each other.
+        nesting: NonZeroUsize = count(32);
+        /// Aliases.
+        aliases: NonZeroUsize = count(30);
+        /// Directives.
+        directives: NonZeroUsize = count(50);
+        /// Fields of an operation's root.
+        root_fields: NonZeroUsize = count(20);
+        /// Fields inside each other, fragments followed.
+        depth: NonZeroUsize = count(12);
+        /// Complexity: one for each field, times the number of items that a list is asked for.
+        complexity: NonZeroUsize = count(1_000);
+    }
+}
+
+settings! {
+    /// What one WebSocket, and one caller with several, may ask for.
+    pub struct WebSocketLimits {
+        /// Milliseconds for the client to send `connection_init`.
+        init_timeout_ms: NonZeroU64 = above_zero(5_000);
+        /// Milliseconds between two pings. A socket that has not answered by the next one is closed.
+        ping_interval_ms: NonZeroU64 = above_zero(20_000);
+        /// Operations that one socket has open at the same time.
+        operations_per_socket: NonZeroUsize = count(50);
+        /// Sockets that one caller has open at the same time.
+        sockets_per_subject: NonZeroUsize = count(10);
+        /// Bytes of a message from the client.
+        message_bytes: NonZeroUsize = count(64 * 1024);
+    }
+}
+
+settings! {
+    /// The command executor.
+    pub struct Executor {
+        /// Bytes of folded state that are kept in memory.
+        cache_bytes: NonZeroU64 = above_zero(32 * 1024 * 1024);
+        /// Commands that may wait for one stream.
+        lane_commands: NonZeroUsize = count(10_000);
+        /// Milliseconds until the outcome of an append counts as unknown.
+        append_timeout_ms: NonZeroU64 = above_zero(5_000);
+        /// Milliseconds that an unknown outcome is pursued before the client is told `OUTCOME_UNKNOWN`.
+        outcome_wait_ms: NonZeroU64 = above_zero(10_000);
+    }
+}
+
+settings! {
+    /// The workers that keep the read models.
+    pub struct Projections {
+        /// Events that are applied in one transaction at most.
+        batch_events: NonZeroUsize = count(1_000);
+    }
+}
+
+settings! {
+    /// What is logged, and how.
+    pub struct Log {
+        /// `pretty` for people, `json` for programs. The log goes to the standard error stream.
+        format: LogFormat = LogFormat::Pretty;
+        /// Which lines: a level, or levels by module, such as `info,api::edge=debug`.
+        filter: String = "info".to_owned();
+    }
+}
+
+/// Settings that the command line gives. What is absent is left to the other sources.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Overrides {
+    /// `--mode`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// `--listen`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<SocketAddr>,
+    /// `--data-dir`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_dir: Option<PathBuf>,
+    /// `--log-format` and `--log-filter`.
+    pub log: LogOverrides,
+}
+
+/// The part of the command line that is about the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LogOverrides {
+    /// `--log-format`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<LogFormat>,
+    /// `--log-filter`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+}
+
+/// Where the keys come from that tokens are verified with, in production mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeySource<'a> {
+    /// A key set of an issuer.
+    JwksFile(&'a PathBuf),
+    /// A file with a shared secret.
+    Hs256SecretFile(&'a PathBuf),
+    /// A shared secret.
+    Hs256Secret(&'a Secret<String>),
+}
+
+/// Everything that production mode needs to know about tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trust<'a> {
+    /// The `iss` that a token must have.
+    pub issuer: &'a str,
+    /// The `aud` that a token must have.
+    pub audience: &'a str,
+    /// What signatures are verified with.
+    pub keys: KeySource<'a>,
+}
+
+impl Config {
+    /// Reads the settings from `sources` and checks them.
+    pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
+        load::load(sources)
+    }
+
+    /// These settings as TOML, each with its documentation. Secrets are hidden.
+    pub fn to_toml(&self) -> String {
+        render::to_toml(self)
+    }
+
+    /// The defaults as TOML: the content of api/config.default.toml.
+    pub fn default_toml() -> String {
+        Self::default().to_toml()
+    }
+
+    /// What no single type can check.
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        match self.mode {
+            Mode::Development if !self.listen.ip().is_loopback() => {
+                return Err(ConfigError::NotLoopback { listen: self.listen });
+            }
+            Mode::Development => {}
+            Mode::Production => {
+                self.auth.trust()?;
+            }
+        }
+        for origin in &self.allowed_origins {
+            if !is_origin(origin) {
+                return Err(ConfigError::Unusable {
+                    key: "allowed_origins",
+                    message: format!("`{origin}` is not an origin: scheme, host and perhaps a port, nothing after it"),
+                });
+            }
+        }
+        if let Err(error) = tracing_subscriber::EnvFilter::builder().parse(&self.log.filter) {
+            return Err(ConfigError::Unusable { key: "log.filter", message: error.to_string() });
+        }
+        Ok(())
+    }
+}
+
+impl Auth {
+    /// Whose tokens to accept in production mode. Refused if something is missing or said twice.
+    pub fn trust(&self) -> Result<Trust<'_>, ConfigError> {
+        let issuer = self.issuer.as_deref().ok_or(ConfigError::MissingInProduction { key: "auth.issuer" })?;
+        let audience = self.audience.as_deref().ok_or(ConfigError::MissingInProduction { key: "auth.audience" })?;
+        let sources = [
+            self.jwks_file.as_ref().map(|file| ("jwks_file", KeySource::JwksFile(file))),
+            self.hs256_secret_file.as_ref().map(|file| ("hs256_secret_file", KeySource::Hs256SecretFile(file))),
+            self.hs256_secret.as_ref().map(|secret| ("hs256_secret", KeySource::Hs256Secret(secret))),
+        ];
+        let given: Vec<_> = sources.into_iter().flatten().collect();
+        match given.as_slice() {
+            [] => Err(ConfigError::MissingInProduction { key: "auth.jwks_file" }),
+            [(_, keys)] => Ok(Trust { issuer, audience, keys: *keys }),
+            several => {
+                Err(ConfigError::AmbiguousKeySource { keys: several.iter().map(|(name, _)| *name).collect() })
+            }
+        }
+    }
+}
+
+/// Whether a browser would send this text as `Origin` (RFC 6454, section 6.2): `*`, paths and capitals never match.
+fn is_origin(text: &str) -> bool {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    host.is_some_and(|host| {
+        !host.is_empty()
+            && host.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | ':' | '[' | ']'))
+    })
+}
+
+const fn count(value: usize) -> NonZeroUsize {
+    NonZeroUsize::new(value).expect("defaults are not zero")
+}
+
+const fn above_zero(value: u64) -> NonZeroU64 {
+    NonZeroU64::new(value).expect("defaults are not zero")
+}

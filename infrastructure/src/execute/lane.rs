@@ -1,0 +1,317 @@
+//! One queue per stream, and the task that empties it.
+//!
+//! A lane exists while it is worked on. Its folded stream is in the lane's hands then, in the cache otherwise, so
+//! nobody ever sees a state that is being changed.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use domain::Decider;
+use metrics::Histogram;
+use quick_cache::{Weighter, sync::Cache};
+use tokio::{sync::oneshot, time::Instant};
+use uuid::Uuid;
+
+use super::{
+    BATCH_COMMANDS_MAX, Current, EXECUTE_ATTEMPTS_MAX, ExecutorOptions, Request,
+    error::ExecuteError,
+    loaded::Loaded,
+    plan::{Answer, Plan},
+};
+use crate::{
+    clock::Clock,
+    event_store::{Append, AppendError, Appended, EventStore, Name, StoreError, StreamId},
+    lifecycle::Lifecycle,
+    telemetry,
+};
+
+/// Locks over the lanes, so that streams do not wait for each other.
+const SHARDS: usize = 64;
+/// The first and the longest pause between two tries to learn an append's outcome.
+const RESEND_PAUSE_MIN: Duration = Duration::from_millis(50);
+const RESEND_PAUSE_MAX: Duration = Duration::from_secs(2);
+/// A guess for the cache's tables; it grows as needed.
+const CACHED_STREAMS_GUESS: usize = 10_000;
+
+type CurrentAnswer<D> = Result<Current<<D as Decider>::State>, ExecuteError<<D as Decider>::Rejection>>;
+
+/// What waits in a lane.
+enum Job<D: Decider> {
+    Execute(Request<D::Command>, oneshot::Sender<Answer<D>>),
+    Look(oneshot::Sender<CurrentAnswer<D>>),
+}
+
+type Shard<D> = HashMap<Uuid, VecDeque<Job<D>>>;
+
+struct ByWeight;
+
+impl<D: Decider> Weighter<Uuid, Arc<Loaded<D>>> for ByWeight {
+    fn weight(&self, _: &Uuid, loaded: &Arc<Loaded<D>>) -> u64 {
+        loaded.weight()
+    }
+}
+
+impl Clone for ByWeight {
+    fn clone(&self) -> Self {
+        Self
+    }
+}
+
+/// The lanes of one aggregate's streams.
+pub(super) struct Lanes<D: Decider> {
+    category: Name,
+    store: Arc<dyn EventStore>,
+    clock: Arc<dyn Clock>,
+    lifecycle: Lifecycle,
+    options: ExecutorOptions,
+    shards: Vec<Mutex<Shard<D>>>,
+    cache: Cache<Uuid, Arc<Loaded<D>>, ByWeight>,
+    seconds: Histogram,
+    batch: Histogram,
+}
+
+impl<D: Decider> std::fmt::Debug for Lanes<D> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lanes").field("category", &self.category).finish_non_exhaustive()
+    }
+}
+
+impl<D: Decider> Lanes<D> {
+    pub(super) fn new(
+        store: Arc<dyn EventStore>,
+        clock: Arc<dyn Clock>,
+        lifecycle: Lifecycle,
+        options: ExecutorOptions,
+    ) -> Self {
+        Self {
+            category: Name::from(D::CATEGORY),
+            store,
+            clock,
+            lifecycle,
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            cache: Cache::with_weighter(CACHED_STREAMS_GUESS, options.cache_bytes_max, ByWeight),
+            options,
+            seconds: metrics::histogram!(telemetry::COMMAND_SECONDS, "category" => D::CATEGORY),
+            batch: metrics::histogram!(telemetry::COMMAND_BATCH, "category" => D::CATEGORY),
+        }
+    }
+
+    pub(super) async fn execute(this: &Arc<Self>, request: Request<D::Command>) -> Answer<D> {
+        let command = request.metadata.command_id;
+        let stream = request.stream;
+        let started = Instant::now();
+        let (sender, receiver) = oneshot::channel();
+        this.enqueue(stream, Job::Execute(request, sender))?;
+        // A lane that ends without an answer panicked; whether it had appended is unknown.
+        let answer = receiver.await.unwrap_or(Err(ExecuteError::OutcomeUnknown(command)));
+        this.seconds.record(started.elapsed().as_secs_f64());
+        let outcome = answer.as_ref().map_or_else(ExecuteError::outcome, |_| "ok");
+        tracing::debug!(
+            stream.category = D::CATEGORY, stream.id = %stream, command.id = %command, command.outcome = outcome,
+            "command executed"
+        );
+        answer
+    }
+
+    pub(super) async fn current(this: &Arc<Self>, stream: Uuid) -> CurrentAnswer<D> {
+        if let Some(loaded) = this.cache.get(&stream) {
+            return Ok(loaded.current());
+        }
+        let (sender, receiver) = oneshot::channel();
+        this.enqueue(stream, Job::Look(sender))?;
+        receiver.await.unwrap_or_else(|_| Err(ExecuteError::Panicked(this.name(stream))))
+    }
+
+    fn name(&self, stream: Uuid) -> StreamId {
+        StreamId::new(self.category.clone(), stream)
+    }
+
+    fn shard(&self, stream: Uuid) -> MutexGuard<'_, Shard<D>> {
+        let (high, low) = stream.as_u64_pair();
+        let index = usize::try_from((high ^ low) % SHARDS as u64).unwrap_or_default();
+        self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a job into its lane, and somebody to work on it.
+    fn enqueue(self: &Arc<Self>, stream: Uuid, job: Job<D>) -> Result<(), ExecuteError<D::Rejection>> {
+        let mut shard = self.shard(stream);
+        if let Some(waiting) = shard.get_mut(&stream) {
+            if waiting.len() >= self.options.lane_commands_max {
+                return Err(ExecuteError::Overloaded(self.name(stream)));
+            }
+            waiting.push_back(job);
+            return Ok(());
+        }
+        shard.insert(stream, VecDeque::from([job]));
+        drop(shard);
+        self.lifecycle.spawn(LaneTask { lanes: Arc::clone(self), stream, is_done: false }.run());
+        Ok(())
+    }
+
+    /// Works on one batch; gives back what did not fit, and the stream as it is then, if that is known.
+    async fn work(
+        &self,
+        stream: &StreamId,
+        mut loaded: Option<Loaded<D>>,
+        requests: &[Request<D::Command>],
+    ) -> (Vec<Answer<D>>, Option<Loaded<D>>) {
+        let mut attempts = 0;
+        loop {
+            let base = match loaded.take() {
+                Some(loaded) => loaded,
+                // Ids made up for this very command need no look; should one be taken, the append finds out.
+                None if attempts == 0 && requests.iter().all(|request| request.is_fresh) => Loaded::default(),
+                None => match Loaded::default().catch_up(&*self.store, stream).await {
+                    Ok(loaded) => loaded,
+                    Err(error) => return (requests.iter().map(|_| Err(error.clone())).collect(), None),
+                },
+            };
+            let mut plan = Plan::<D>::decide(base, stream, requests.iter(), &*self.clock);
+            let Some(append) = plan.append() else {
+                let (answers, after) = plan.commit(None);
+                return (answers, Some(after));
+            };
+            self.batch.record(u32::try_from(plan.taken()).unwrap_or(u32::MAX));
+            match self.append(append).await {
+                Ok(appended) => {
+                    let (answers, after) = plan.commit(Some(&appended));
+                    return (answers, Some(after));
+                }
+                Err(error @ AppendError::WrongExpectedRevision { .. }) => {
+                    attempts += 1;
+                    metrics::counter!(telemetry::COMMAND_CONFLICTS, "category" => D::CATEGORY).increment(1);
+                    if attempts >= EXECUTE_ATTEMPTS_MAX {
+                        return (plan.fail(requests, &error), None);
+                    }
+                    match plan.undo().catch_up(&*self.store, stream).await {
+                        Ok(caught_up) => loaded = Some(caught_up),
+                        Err(error) => return (requests.iter().map(|_| Err(error.clone())).collect(), None),
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(stream.id = %stream, error = &error as &dyn std::error::Error, "append failed");
+                    return (plan.fail(requests, &error), None);
+                }
+            }
+        }
+    }
+
+    /// Appends, and pursues an unknown outcome by sending the same bytes again until it is known or the budget is
+    /// spent.
+    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        let deadline = Instant::now() + self.options.unknown_outcome_budget;
+        let mut pause = RESEND_PAUSE_MIN;
+        let mut unknown: Option<StoreError> = None;
+        loop {
+            let sent = tokio::time::timeout(self.options.append_timeout, self.store.append(append.clone())).await;
+            let error = match sent {
+                Ok(Err(AppendError::OutcomeUnknown(error))) => error,
+                // Not written this time says nothing about the time before.
+                Ok(Err(AppendError::NotWritten(error))) if unknown.is_some() => error,
+                Ok(known) => return known,
+                Err(_) => StoreError::Unavailable("the append was not answered in time".to_owned()),
+            };
+            let is_hopeless = matches!(error, StoreError::Stopped(_) | StoreError::Corrupt(_));
+            if is_hopeless || Instant::now() + pause > deadline {
+                return Err(AppendError::OutcomeUnknown(unknown.unwrap_or(error)));
+            }
+            unknown = Some(error);
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(RESEND_PAUSE_MAX);
+        }
+    }
+}
+
+/// Works on a lane until it is empty.
+struct LaneTask<D: Decider> {
+    lanes: Arc<Lanes<D>>,
+    stream: Uuid,
+    is_done: bool,
+}
+
+impl<D: Decider> LaneTask<D> {
+    async fn run(mut self) {
+        let name = self.lanes.name(self.stream);
+        let mut loaded =
+            self.lanes.cache.remove(&self.stream).map(|(_, loaded)| Arc::unwrap_or_clone(loaded));
+        let mut rest: VecDeque<(Request<D::Command>, oneshot::Sender<Answer<D>>)> = VecDeque::new();
+        loop {
+            let mut looks = Vec::new();
+            if !self.take(&mut rest, &mut looks, &mut loaded) {
+                return;
+            }
+            if !rest.is_empty() {
+                let (mut requests, mut senders): (Vec<_>, Vec<_>) = rest.drain(..).unzip();
+                let (answers, after) = self.lanes.work(&name, loaded.take(), &requests).await;
+                loaded = after;
+                let undecided = requests.drain(..).skip(answers.len()).zip(senders.split_off(answers.len()));
+                rest.extend(undecided);
+                for (answer, sender) in answers.into_iter().zip(senders) {
+                    // Whoever asked may have gone away; the command is done all the same.
+                    let _ = sender.send(answer);
+                }
+            }
+            self.show(&name, &mut loaded, looks).await;
+        }
+    }
+
+    /// Takes what waits. False, and the lane is gone, if there is nothing left to do.
+    fn take(
+        &mut self,
+        rest: &mut VecDeque<(Request<D::Command>, oneshot::Sender<Answer<D>>)>,
+        looks: &mut Vec<oneshot::Sender<CurrentAnswer<D>>>,
+        loaded: &mut Option<Loaded<D>>,
+    ) -> bool {
+        let mut shard = self.lanes.shard(self.stream);
+        let waiting = shard.entry(self.stream).or_default();
+        while rest.len() < BATCH_COMMANDS_MAX
+            && let Some(job) = waiting.pop_front()
+        {
+            match job {
+                Job::Execute(request, sender) => rest.push_back((request, sender)),
+                Job::Look(sender) => looks.push(sender),
+            }
+        }
+        if !rest.is_empty() || !looks.is_empty() {
+            return true;
+        }
+        // Under the lock, so that the next command finds the state in the cache.
+        if let Some(loaded) = loaded.take() {
+            self.lanes.cache.insert(self.stream, Arc::new(loaded));
+        }
+        shard.remove(&self.stream);
+        self.is_done = true;
+        false
+    }
+
+    async fn show(
+        &self,
+        name: &StreamId,
+        loaded: &mut Option<Loaded<D>>,
+        looks: Vec<oneshot::Sender<CurrentAnswer<D>>>,
+    ) {
+        if looks.is_empty() {
+            return;
+        }
+        let found = match loaded.take() {
+            Some(loaded) => Ok(loaded),
+            None => Loaded::default().catch_up(&*self.lanes.store, name).await,
+        };
+        for sender in looks {
+            let _ = sender.send(found.as_ref().map(Loaded::current).map_err(Clone::clone));
+        }
+        *loaded = found.ok();
+    }
+}
+
+impl<D: Decider> Drop for LaneTask<D> {
+    /// After a panic the lane must not stay: its waiting jobs are dropped, which their callers notice.
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.lanes.shard(self.stream).remove(&self.stream);
+        }
+    }
+}

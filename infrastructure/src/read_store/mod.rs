@@ -1,0 +1,87 @@
+//! The read store port: SQL tables that projections write and queries read.
+//!
+//! SQL text is written once for both engines: `$1` placeholders, `INSERT ... ON CONFLICT`, no vendor functions.
+//! Text stands in projections/src/*/sql.rs and query.rs only. Values are typed; each engine maps them to its own
+//! types (SQLite: uuid as 16-byte BLOB, timestamp as microseconds since 1970, JSON as TEXT). Tables declare their
+//! columns as `UUID`, `TIMESTAMPTZ`, `BIGINT`, `TEXT` and `JSONB`, which both engines accept.
+
+mod error;
+mod sqlite;
+mod value;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+pub use error::ReadStoreError;
+pub use sqlite::{SqliteReadStore, SqliteReadStoreOptions};
+pub use value::{RawValue, Row, Value};
+
+/// What a query costs, so that an embedded engine knows where to run it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cost {
+    /// A few rows by an index: microseconds.
+    Point,
+    /// Anything more.
+    Scan,
+}
+
+/// One SQL statement to read with.
+#[derive(Clone, Debug)]
+pub struct Query {
+    /// The text, with `$1` placeholders.
+    pub sql: Arc<str>,
+    /// Their values.
+    pub params: Vec<Value>,
+    /// What it costs.
+    pub cost: Cost,
+}
+
+/// One SQL statement to write with, run once for each row of parameters.
+#[derive(Clone, Debug)]
+pub struct Statement {
+    /// The text, with `$1` placeholders.
+    pub sql: Arc<str>,
+    /// The values, one row for each run.
+    pub rows: Vec<Vec<Value>>,
+    /// How many rows each run must change; anything else rolls the transaction back with
+    /// [`ReadStoreError::Guard`]. None: any number.
+    pub must_change: Option<u64>,
+}
+
+impl Statement {
+    /// A statement to run once.
+    pub fn once(sql: impl Into<Arc<str>>, params: Vec<Value>) -> Self {
+        Self { sql: sql.into(), rows: vec![params], must_change: None }
+    }
+
+    /// A statement to run for each of `rows`.
+    pub fn each(sql: impl Into<Arc<str>>, rows: Vec<Vec<Value>>) -> Self {
+        Self { sql: sql.into(), rows, must_change: None }
+    }
+
+    /// The same, rolled back unless each run changes exactly `rows` rows.
+    #[must_use]
+    pub const fn must_change(mut self, rows: u64) -> Self {
+        self.must_change = Some(rows);
+        self
+    }
+}
+
+/// Tables for read models.
+///
+/// Promises, each tested in `tests/src/contracts/read_store.rs` against every adapter:
+///
+/// 1. A transaction is all or nothing, whatever statement fails.
+/// 2. A statement that changes another number of rows than it must rolls everything back.
+/// 3. A query sees every transaction that returned before it started, and no part of an unfinished one.
+/// 4. Values come back as they went in: uuid, timestamp (microseconds), 64-bit integer, text, JSON, null.
+/// 5. After a restart every transaction is there whole or not at all, and no later one without an earlier one.
+#[async_trait]
+pub trait ReadStore: Send + Sync + std::fmt::Debug {
+    /// The rows of a query.
+    async fn query(&self, query: Query) -> Result<Vec<Row>, ReadStoreError>;
+
+    /// Runs statements in order in one transaction.
+    async fn transaction(&self, statements: Vec<Statement>) -> Result<(), ReadStoreError>;
+}

@@ -1,0 +1,79 @@
+//! The read store in one SQLite file: one writer, many readers, nothing to install.
+//!
+//! The file is in WAL mode, so readers never wait for the writer nor the writer for them, and a query reads one
+//! snapshot. It deliberately does no more than the port asks: tables, indexes and checkpoints belong to whoever
+//! writes the SQL.
+
+mod connection;
+mod placeholders;
+mod reader;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::{path::Path, sync::Arc};
+
+use async_trait::async_trait;
+
+use self::{reader::Readers, writer::Writer};
+use super::{Cost, Query, ReadStore, ReadStoreError, Row, Statement};
+
+/// How many resources a store may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SqliteReadStoreOptions {
+    /// Connections for [`Cost::Point`], at least one. More than the runtime has threads are never busy.
+    pub point_connections: usize,
+    /// Connections for [`Cost::Scan`], at least one: so many scans run at once, the others wait. They are apart, so
+    /// that no number of scans keeps a point query waiting.
+    pub scan_connections: usize,
+    /// Transactions that may wait for the writer; whoever comes after them waits to wait.
+    pub waiting_transactions_max: usize,
+    /// The writer's page cache.
+    pub writer_cache_kib: u32,
+}
+
+impl Default for SqliteReadStoreOptions {
+    fn default() -> Self {
+        Self { point_connections: 8, scan_connections: 4, waiting_transactions_max: 64, writer_cache_kib: 32 * 1024 }
+    }
+}
+
+/// Read models in one SQLite file.
+///
+/// Dropping it finishes the transactions that wait and closes the file.
+#[derive(Debug)]
+pub struct SqliteReadStore {
+    // Dropped in this order: the writer closes the file last, because only a connection that may write can empty
+    // the log beside it.
+    points: Readers,
+    scans: Arc<Readers>,
+    writer: Writer,
+}
+
+impl SqliteReadStore {
+    /// Opens the file, or makes it, readable for its owner only.
+    pub fn open(path: &Path, options: SqliteReadStoreOptions) -> Result<Self, ReadStoreError> {
+        connection::create_private(path)?;
+        let writer = connection::open_writer(path, options.writer_cache_kib)?;
+        Ok(Self {
+            points: Readers::new(path, options.point_connections),
+            scans: Arc::new(Readers::new(path, options.scan_connections)),
+            writer: Writer::start(options.waiting_transactions_max, |requests| writer::serve(writer, requests))?,
+        })
+    }
+}
+
+#[async_trait]
+impl ReadStore for SqliteReadStore {
+    async fn query(&self, query: Query) -> Result<Vec<Row>, ReadStoreError> {
+        match query.cost {
+            // A hop to another thread and back costs more than the query.
+            Cost::Point => self.points.query_here(&query).await,
+            Cost::Scan => self.scans.query_elsewhere(query).await,
+        }
+    }
+
+    async fn transaction(&self, statements: Vec<Statement>) -> Result<(), ReadStoreError> {
+        self.writer.transaction(statements).await
+    }
+}

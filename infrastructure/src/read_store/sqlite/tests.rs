@@ -1,0 +1,251 @@
+//! What is peculiar to SQLite. What every read store promises is tested in
+//! `tests/src/contracts/read_store.rs`.
+
+use std::{fs, path::Path};
+
+use futures_util::FutureExt as _;
+use rusqlite::Connection;
+
+use super::{
+    super::Value,
+    connection::{create_private, open_writer},
+    *,
+};
+
+const INSERT: &str = "INSERT INTO t (id, body) VALUES ($1, $2)";
+
+fn open(path: &Path) -> SqliteReadStore {
+    SqliteReadStore::open(path, SqliteReadStoreOptions::default()).expect("a store")
+}
+
+/// A directory with a file in it whose table `t` is empty.
+async fn store() -> (tempfile::TempDir, SqliteReadStore) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(&dir.path().join("read.db"));
+    let table = Statement::once("CREATE TABLE t (id BIGINT PRIMARY KEY, body TEXT)", vec![]);
+    store.transaction(vec![table]).await.expect("a table");
+    (dir, store)
+}
+
+fn insert(id: i64) -> Statement {
+    Statement::once(INSERT, vec![Value::Int(id), Value::Text(format!("body {id}"))])
+}
+
+fn select(sql: &str, params: Vec<Value>, cost: Cost) -> Query {
+    Query { sql: sql.into(), params, cost }
+}
+
+async fn count(store: &SqliteReadStore) -> i64 {
+    let rows = store.query(select("SELECT count(*) FROM t", vec![], Cost::Point)).await.expect("rows");
+    rows[0].int(0).expect("a count")
+}
+
+async fn refusal(store: &SqliteReadStore, sql: &str, params: Vec<Value>) -> String {
+    match store.query(select(sql, params, Cost::Point)).await {
+        Err(ReadStoreError::Refused(message)) => message,
+        other => panic!("it was not refused: {other:?}"),
+    }
+}
+
+/// A writer like the store's on a connection that the test has prepared.
+fn writer_on(connection: Connection) -> Writer {
+    Writer::start(8, |requests| writer::serve(connection, requests)).expect("a thread")
+}
+
+fn writing_connection(dir: &tempfile::TempDir) -> Connection {
+    let path = dir.path().join("read.db");
+    create_private(&path).expect("a file");
+    open_writer(&path, 1024).expect("a connection")
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn every_file_is_for_its_owner_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let (dir, store) = store().await;
+    store.transaction(vec![insert(1)]).await.expect("a row");
+    let files = fs::read_dir(dir.path()).expect("a directory").map(|entry| entry.expect("an entry").path());
+    let modes: Vec<_> = files.map(|file| fs::metadata(&file).expect("a file").permissions().mode() & 0o777).collect();
+    assert_eq!(modes, [0o600; 3], "the table, the log and its index");
+}
+
+#[tokio::test]
+async fn closing_leaves_one_file() {
+    let (dir, store) = store().await;
+    store.transaction(vec![insert(1)]).await.expect("a row");
+    for cost in [Cost::Point, Cost::Scan] {
+        store.query(select("SELECT id FROM t", vec![], cost)).await.expect("rows");
+    }
+    drop(store);
+    assert_eq!(fs::read_dir(dir.path()).expect("a directory").count(), 1);
+}
+
+#[tokio::test]
+async fn a_file_of_something_else_is_damaged() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("read.db");
+    fs::write(&path, "not a database at all, but longer than a header ".repeat(40)).expect("a file");
+    let opened = SqliteReadStore::open(&path, SqliteReadStoreOptions::default());
+    assert!(matches!(opened, Err(ReadStoreError::Corrupt(_))), "{opened:?}");
+}
+
+#[tokio::test]
+async fn a_missing_directory_is_named() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let opened = SqliteReadStore::open(&dir.path().join("none/read.db"), SqliteReadStoreOptions::default());
+    assert!(
+        matches!(&opened, Err(ReadStoreError::Unavailable(message)) if message.contains("none/read.db")),
+        "{opened:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_full_device_is_told_and_survived() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let connection = writing_connection(&dir);
+    connection.execute_batch("CREATE TABLE t (id BIGINT, body TEXT); PRAGMA max_page_count = 16").expect("a table");
+    let writer = writer_on(connection);
+    let large = Statement::once(INSERT, vec![Value::Int(1), Value::Text("x".repeat(200_000))]);
+    assert_eq!(writer.transaction(vec![insert(1), large]).await, Err(ReadStoreError::Full));
+    assert_eq!(writer.transaction(vec![insert(2)]).await, Ok(()));
+    drop(writer);
+    assert_eq!(count(&open(&dir.path().join("read.db"))).await, 1);
+}
+
+#[tokio::test]
+async fn a_busy_file_is_unavailable_until_it_is_free() {
+    let (dir, store) = store().await;
+    drop(store);
+    let connection = writing_connection(&dir);
+    connection.busy_timeout(std::time::Duration::ZERO).expect("a timeout");
+    let writer = writer_on(connection);
+
+    let other = Connection::open(dir.path().join("read.db")).expect("a connection");
+    other.execute_batch("BEGIN IMMEDIATE").expect("a lock");
+    let blocked = writer.transaction(vec![insert(1)]).await;
+    assert!(matches!(blocked, Err(ReadStoreError::Unavailable(_))), "{blocked:?}");
+    other.execute_batch("ROLLBACK").expect("no lock");
+    assert_eq!(writer.transaction(vec![insert(1)]).await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_writer_that_panics_leaves_nobody_waiting() {
+    let writer = Writer::start(1, |mut requests| {
+        let _taken = requests.blocking_recv();
+        panic!("the test wants it so");
+    })
+    .expect("a thread");
+    // The first is taken, the second waits in the queue, the third waits for room in it.
+    let outcomes = tokio::join!(
+        writer.transaction(vec![insert(1)]),
+        writer.transaction(vec![insert(2)]),
+        writer.transaction(vec![insert(3)]),
+    );
+    for outcome in [outcomes.0, outcomes.1, outcomes.2, writer.transaction(vec![insert(4)]).await] {
+        assert!(matches!(outcome, Err(ReadStoreError::Unavailable(_))), "{outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_whose_caller_leaves_is_finished_before_the_store_closes() {
+    let (dir, store) = store().await;
+    let rows = (0..50_000).map(|id| vec![Value::Int(id), Value::Text("body".to_owned())]).collect();
+    let left = store.transaction(vec![Statement::each(INSERT, rows)]).now_or_never();
+    assert_eq!(left, None, "nobody waited for it");
+    drop(store);
+    assert_eq!(count(&open(&dir.path().join("read.db"))).await, 50_000);
+}
+
+#[tokio::test]
+async fn more_queries_than_connections_take_turns() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let few = SqliteReadStoreOptions { point_connections: 0, scan_connections: 0, ..Default::default() };
+    let store = Arc::new(SqliteReadStore::open(&dir.path().join("read.db"), few).expect("a store"));
+    let sum = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) SELECT sum(i) FROM n";
+    let queries = (0..40).map(|turn| {
+        let cost = if turn % 2 == 0 { Cost::Point } else { Cost::Scan };
+        store.query(select(sum, vec![], cost))
+    });
+    for rows in futures_util::future::join_all(queries).await {
+        assert_eq!(rows.expect("rows")[0].int(0), Ok(500_500));
+    }
+}
+
+#[tokio::test]
+async fn no_number_of_scans_keeps_a_point_query_waiting() {
+    let (_dir, store) = store().await;
+    let slow = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000) SELECT sum(i) FROM n";
+    let scans =
+        (0..=SqliteReadStoreOptions::default().scan_connections).map(|_| store.query(select(slow, vec![], Cost::Scan)));
+    // They run on, though nobody waits for them.
+    assert_eq!(futures_util::future::join_all(scans).now_or_never(), None);
+    let point = store.query(select("SELECT id FROM t", vec![], Cost::Point)).now_or_never();
+    assert_eq!(point, Some(Ok(vec![])));
+}
+
+#[tokio::test]
+async fn a_query_that_does_more_than_read_is_refused() {
+    let (_dir, store) = store().await;
+    for sql in ["DELETE FROM t", "INSERT INTO t (id) VALUES (1) RETURNING id", "BEGIN", "PRAGMA user_version = 7"] {
+        assert_eq!(refusal(&store, sql, vec![]).await, "a query must only read", "{sql}");
+    }
+    store.transaction(vec![insert(1)]).await.expect("a row");
+    assert_eq!(count(&store).await, 1, "no connection is left in an old snapshot");
+}
+
+#[tokio::test]
+async fn a_statement_that_would_end_the_transaction_is_refused() {
+    let (_dir, store) = store().await;
+    for sql in ["COMMIT", "ROLLBACK", "SAVEPOINT s", "SELECT 1"] {
+        let outcome = store.transaction(vec![insert(1), Statement::once(sql, vec![])]).await;
+        assert!(matches!(outcome, Err(ReadStoreError::Refused(_))), "{sql}: {outcome:?}");
+    }
+    assert_eq!(count(&store).await, 0);
+}
+
+#[tokio::test]
+async fn other_placeholders_than_the_ports_are_refused() {
+    let (_dir, store) = store().await;
+    for (placeholder, shown) in [("?", "?"), ("?1", "?1"), (":id", ":id"), ("@id", "@id"), ("$id", "$id"), ("$0", "$0")]
+    {
+        let sql = format!("SELECT body FROM t WHERE id = {placeholder}");
+        let message = refusal(&store, &sql, vec![Value::Int(1)]).await;
+        assert_eq!(message, format!("a placeholder is written {shown} instead of $1"));
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_number_of_values_is_refused() {
+    let (_dir, store) = store().await;
+    let sql = "SELECT body FROM t WHERE id = $1";
+    assert_eq!(refusal(&store, sql, vec![]).await, "0 values for a statement of 1");
+    assert_eq!(refusal(&store, sql, vec![Value::Int(1), Value::Null]).await, "2 values for a statement of 1");
+}
+
+#[tokio::test]
+async fn messages_show_neither_values_nor_whole_statements() {
+    let (_dir, store) = store().await;
+    let secret = || Value::Text("somebody's secret".to_owned());
+    let twice = Statement::each(INSERT, vec![vec![Value::Int(1), secret()], vec![Value::Int(1), secret()]]);
+    let outcome = store.transaction(vec![twice]).await;
+    assert_eq!(outcome, Err(ReadStoreError::Refused("UNIQUE constraint failed: t.id".to_owned())));
+
+    let message = refusal(&store, "SELECT 'somebody''s secret' FROM nowhere", vec![]).await;
+    assert_eq!(message, "no such table: nowhere");
+}
+
+#[tokio::test]
+async fn two_statements_in_one_text_are_refused() {
+    let (_dir, store) = store().await;
+    let both = Statement::once("DELETE FROM t; DELETE FROM t", vec![]);
+    let outcome = store.transaction(vec![both]).await;
+    assert!(matches!(outcome, Err(ReadStoreError::Refused(_))), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_number_with_a_fraction_is_no_value_of_the_port() {
+    let (_dir, store) = store().await;
+    let outcome = store.query(select("SELECT 1, 0.5", vec![], Cost::Point)).await;
+    assert_eq!(outcome, Err(ReadStoreError::Column { column: 1, wanted: "an exact value" }));
+}

@@ -1,0 +1,26 @@
+//! The names of all metrics, in one place, so that dashboards and code cannot drift apart.
+//!
+//! Durations are in seconds, sizes in events or bytes, as Prometheus asks for.
+
+/// How long an append took, from request to durable.
+pub const APPEND_SECONDS: &str = "millrace_append_seconds";
+/// How many events one commit of the event store held.
+pub const APPEND_BATCH_EVENTS: &str = "millrace_append_batch_events";
+/// How long a command took, from arrival at the executor to its answer. Labels: `category`, `outcome`.
+pub const COMMAND_SECONDS: &str = "millrace_command_seconds";
+/// How many commands went out as one append.
+pub const COMMAND_BATCH: &str = "millrace_command_batch_commands";
+/// How many times a stream had moved under a command.
+pub const COMMAND_CONFLICTS: &str = "millrace_command_conflicts_total";
+/// How many events a projection is behind. Label: `projection`.
+pub const PROJECTION_LAG_EVENTS: &str = "millrace_projection_lag_events";
+/// How old the oldest event is that a projection has not applied yet. Label: `projection`.
+pub const PROJECTION_LAG_SECONDS: &str = "millrace_projection_lag_seconds";
+/// The position a projection has reached. Label: `projection`.
+pub const PROJECTION_POSITION: &str = "millrace_projection_position";
+/// 1 if a projection stopped at an event it cannot apply. Label: `projection`.
+pub const PROJECTION_STOPPED: &str = "millrace_projection_stopped";
+/// How many subscriptions are open. Label: `transport`.
+pub const SUBSCRIBERS: &str = "millrace_subscribers";
+/// How long an HTTP request took. Labels: `path`, `status`.
+pub const HTTP_SECONDS: &str = "millrace_http_seconds";

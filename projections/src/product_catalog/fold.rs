@@ -1,0 +1,43 @@
+//! Row and event to row.
+
+use domain::{Event, product::ProductEvent};
+use uuid::Uuid;
+
+use super::{ProductRow, ProductStatus};
+use crate::Decoded;
+
+pub(super) fn key(event: &Decoded) -> Option<Uuid> {
+    match &event.event {
+        Event::Product(event) => Some(event.product().uuid()),
+        Event::Order(_) => None,
+    }
+}
+
+pub(super) const fn starts(event: &Decoded) -> bool {
+    matches!(event.event, Event::Product(ProductEvent::Registered { .. }))
+}
+
+pub(super) fn fold(row: Option<ProductRow>, event: &Decoded) -> Option<ProductRow> {
+    let Event::Product(happened) = &event.event else { return row };
+    let revision = event.revision;
+    match (row, happened) {
+        (_, ProductEvent::Registered { product, sku, name, price, at }) => Some(ProductRow {
+            product: *product,
+            sku: sku.clone(),
+            name: name.clone(),
+            price: *price,
+            status: ProductStatus::Offered,
+            registered_at: *at,
+            updated_at: *at,
+            revision,
+        }),
+        (Some(row), ProductEvent::PriceChanged { price, at, .. }) => {
+            Some(ProductRow { price: *price, updated_at: *at, revision, ..row })
+        }
+        (Some(row), ProductEvent::Retired { at, .. }) => {
+            Some(ProductRow { status: ProductStatus::Retired, updated_at: *at, revision, ..row })
+        }
+        // A product that was never registered has no row.
+        (None, ProductEvent::PriceChanged { .. } | ProductEvent::Retired { .. }) => None,
+    }
+}

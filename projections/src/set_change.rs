@@ -1,0 +1,40 @@
+//! The other shape of a read model: set-based SQL, for one event that touches many rows.
+
+use infrastructure::read_store::Statement;
+
+use crate::Decoded;
+
+/// A read model whose changes are SQL statements, run in order with the checkpoint in one transaction.
+pub trait SetChange: Send + Sync + std::fmt::Debug + 'static {
+    /// The projection's name, for good: it is part of its tables' names.
+    const NAME: &'static str;
+    /// Raise it when the tables or the changes change: the next start builds a new generation.
+    const VERSION: u32;
+    /// The prefixes of the event types it reads, such as `order.`.
+    const EVENTS: &'static [&'static str];
+    /// The names of its tables, without prefix.
+    const TABLES: &'static [&'static str];
+
+    /// The statements that create its tables and indexes. Index names carry the table's full name.
+    fn create(tables: &Tables) -> Vec<String>;
+
+    /// What the event changes, as statements in order. Pure.
+    fn changes(event: &Decoded, tables: &Tables) -> Vec<Statement>;
+}
+
+/// The full names of a generation's tables.
+#[derive(Clone, Debug)]
+pub struct Tables {
+    prefix: String,
+}
+
+impl Tables {
+    pub(crate) fn new(projection: &str, generation: i64) -> Self {
+        Self { prefix: format!("{projection}_g{generation}") }
+    }
+
+    /// The full name of one table.
+    pub fn name(&self, table: &str) -> String {
+        format!("{}_{table}", self.prefix)
+    }
+}

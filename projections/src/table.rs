@@ -1,0 +1,111 @@
+//! The SQL of a keyed model's table, generated from its columns: one text for both engines.
+
+use std::sync::Arc;
+
+use infrastructure::read_store::{Cost, Query, Statement, Value};
+use uuid::Uuid;
+
+use crate::KeyedFold;
+
+/// How many rows one query loads by key.
+const LOAD_KEYS: usize = 32;
+
+/// The statements of one generation's table.
+#[derive(Clone, Debug)]
+pub(crate) struct TableSql {
+    /// The table's full name.
+    pub(crate) name: Arc<str>,
+    /// The columns, comma-separated, in the model's order.
+    pub(crate) columns: Arc<str>,
+    upsert: Arc<str>,
+    delete: Arc<str>,
+    load_one: Arc<str>,
+    load_some: Arc<str>,
+}
+
+impl TableSql {
+    pub(crate) fn new<M: KeyedFold>(generation: i64) -> Self {
+        let name: Arc<str> = table_name(M::NAME, generation).into();
+        let names: Vec<&str> = M::COLUMNS.iter().map(|(name, _)| *name).collect();
+        let (key, rest) = names.split_first().expect("a model has at least its key");
+        let columns = names.join(", ");
+        let placeholders = numbered(names.len());
+        let updates: Vec<String> = rest.iter().map(|name| format!("{name} = excluded.{name}")).collect();
+        let on_conflict =
+            if updates.is_empty() { "NOTHING".to_owned() } else { format!("UPDATE SET {}", updates.join(", ")) };
+        Self {
+            upsert: format!(
+                "INSERT INTO {name} ({columns}) VALUES ({placeholders}) ON CONFLICT ({key}) DO {on_conflict}"
+            )
+            .into(),
+            delete: format!("DELETE FROM {name} WHERE {key} = $1").into(),
+            load_one: format!("SELECT {columns} FROM {name} WHERE {key} = $1").into(),
+            load_some: format!("SELECT {columns} FROM {name} WHERE {key} IN ({})", numbered(LOAD_KEYS)).into(),
+            columns: columns.into(),
+            name,
+        }
+    }
+
+    /// The row with this key.
+    pub(crate) fn load(&self, key: Uuid) -> Query {
+        Query { sql: Arc::clone(&self.load_one), params: vec![Value::Uuid(key)], cost: Cost::Point }
+    }
+
+    /// The rows with these keys, in a few queries.
+    pub(crate) fn load_all<'a>(&'a self, keys: &'a [Uuid]) -> impl Iterator<Item = Query> + 'a {
+        keys.chunks(LOAD_KEYS).map(|chunk| match chunk {
+            [key] => self.load(*key),
+            _ => {
+                // A fixed number of keys keeps it one prepared statement; repeating one is harmless.
+                let last = chunk.last().copied().unwrap_or_default();
+                let keys = chunk.iter().copied().chain(std::iter::repeat(last)).take(LOAD_KEYS);
+                Query {
+                    sql: Arc::clone(&self.load_some),
+                    params: keys.map(Value::Uuid).collect(),
+                    cost: Cost::Point,
+                }
+            }
+        })
+    }
+
+    /// Writes these rows, old or new.
+    pub(crate) fn upsert(&self, rows: Vec<Vec<Value>>) -> Statement {
+        Statement::each(Arc::clone(&self.upsert), rows)
+    }
+
+    /// Removes the rows with these keys.
+    pub(crate) fn delete(&self, keys: &[Uuid]) -> Statement {
+        Statement::each(Arc::clone(&self.delete), keys.iter().map(|key| vec![Value::Uuid(*key)]).collect())
+    }
+}
+
+/// The statement that creates the table. Indexes come later, see [`create_indexes`].
+pub(crate) fn create_table<M: KeyedFold>(generation: i64) -> Statement {
+    let columns: Vec<String> = M::COLUMNS
+        .iter()
+        .enumerate()
+        .map(|(index, (name, kind))| format!("{name} {kind}{}", if index == 0 { " PRIMARY KEY" } else { "" }))
+        .collect();
+    let name = table_name(M::NAME, generation);
+    Statement::once(format!("CREATE TABLE IF NOT EXISTS {name} ({})", columns.join(", ")), vec![])
+}
+
+/// The statements that index the table. A rebuild runs them after the bulk of the rows: sorting once is cheaper than
+/// keeping four trees in order.
+pub(crate) fn create_indexes<M: KeyedFold>(generation: i64) -> Vec<Statement> {
+    let name = table_name(M::NAME, generation);
+    let indexes = M::INDEXES.iter().enumerate().map(|(index, columns)| {
+        Statement::once(format!("CREATE INDEX IF NOT EXISTS {name}_i{index} ON {name} ({columns})"), vec![])
+    });
+    indexes.collect()
+}
+
+/// The full name of a keyed model's table.
+pub(crate) fn table_name(projection: &str, generation: i64) -> String {
+    format!("{projection}_g{generation}")
+}
+
+/// `$1, $2, ...`
+pub(crate) fn numbered(count: usize) -> String {
+    (1..=count).map(|index| format!("${index}")).collect::<Vec<_>>().join(", ")
+}

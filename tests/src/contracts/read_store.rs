@@ -1,0 +1,358 @@
+//! What every read store must do: the promises of the port, by number, and the SQL that projections rely on.
+//!
+//! Each case gets an empty store. What a store may do beyond the port is tested beside the adapter.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use futures_util::FutureExt as _;
+use infrastructure::read_store::{Cost, Query, ReadStore, ReadStoreError, Row, Statement, Value};
+use uuid::Uuid;
+
+const INSERT: &str = "INSERT INTO counters (id, n) VALUES ($1, $2)";
+const SELECT: &str = "SELECT id, n FROM counters ORDER BY id";
+
+fn counter(id: i64, n: i64) -> Vec<Value> {
+    vec![Value::Int(id), Value::Int(n)]
+}
+
+fn insert(id: i64, n: i64) -> Statement {
+    Statement::once(INSERT, counter(id, n))
+}
+
+async fn run(store: &dyn ReadStore, sql: &str, params: Vec<Value>) {
+    store.transaction(vec![Statement::once(sql, params)]).await.expect("the statement is right");
+}
+
+async fn create_counters(store: &dyn ReadStore) {
+    run(store, "CREATE TABLE counters (id BIGINT NOT NULL PRIMARY KEY, n BIGINT NOT NULL)", vec![]).await;
+}
+
+async fn rows(store: &dyn ReadStore, sql: &str, params: Vec<Value>) -> Vec<Row> {
+    let point = Query { sql: sql.into(), params: params.clone(), cost: Cost::Point };
+    let scan = Query { sql: sql.into(), params, cost: Cost::Scan };
+    let found = store.query(point).await.expect("the query is right");
+    assert_eq!(store.query(scan).await.as_ref(), Ok(&found), "the cost changes nothing but where a query runs");
+    found
+}
+
+async fn counters(store: &dyn ReadStore) -> Vec<(i64, i64)> {
+    pairs(&rows(store, SELECT, vec![]).await)
+}
+
+fn pairs(rows: &[Row]) -> Vec<(i64, i64)> {
+    rows.iter().map(|row| (row.int(0).expect("an id"), row.int(1).expect("a number"))).collect()
+}
+
+fn micros(micros: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(micros).expect("a moment")
+}
+
+/// Promise 1: the statement in the middle fails, and neither those before nor those after it happen.
+pub async fn promise_1_a_transaction_is_all_or_nothing(store: Arc<dyn ReadStore>) {
+    create_counters(&*store).await;
+    run(&*store, INSERT, counter(1, 10)).await;
+    for wrong in ["INSERT INTO counters (id, n) VALUES (1, 0)", "INSERT INTO nowhere (id) VALUES (1)", "no SQL"] {
+        let outcome = store.transaction(vec![insert(2, 20), Statement::once(wrong, vec![]), insert(3, 30)]).await;
+        assert!(matches!(outcome, Err(ReadStoreError::Refused(_))), "{wrong}: {outcome:?}");
+        assert_eq!(counters(&*store).await, [(1, 10)], "{wrong}");
+    }
+    store.transaction(vec![insert(2, 20), insert(3, 30)]).await.expect("the store goes on");
+    assert_eq!(counters(&*store).await, [(1, 10), (2, 20), (3, 30)]);
+}
+
+/// Promise 1, within one statement: a row in the middle fails, and no row of it stays.
+pub async fn a_failing_row_takes_all_rows_with_it(store: Arc<dyn ReadStore>) {
+    create_counters(&*store).await;
+    let rows = vec![counter(1, 1), counter(2, 2), counter(1, 3), counter(4, 4)];
+    let outcome = store.transaction(vec![Statement::each(INSERT, rows)]).await;
+    assert!(matches!(outcome, Err(ReadStoreError::Refused(_))), "{outcome:?}");
+    assert_eq!(counters(&*store).await, []);
+}
+
+/// Promise 1, for tables: making one is part of the transaction.
+pub async fn a_table_of_a_failed_transaction_does_not_exist(store: Arc<dyn ReadStore>) {
+    let table = Statement::once("CREATE TABLE lost (id BIGINT)", vec![]);
+    let outcome = store.transaction(vec![table.clone(), Statement::once("no SQL", vec![])]).await;
+    assert!(matches!(outcome, Err(ReadStoreError::Refused(_))), "{outcome:?}");
+    store.transaction(vec![table]).await.expect("it can be made now");
+}
+
+/// Promise 2: a guard that is not met rolls back everything, before and after it.
+pub async fn promise_2_an_unmet_guard_rolls_everything_back(store: Arc<dyn ReadStore>) {
+    create_counters(&*store).await;
+    store.transaction(vec![insert(1, 10), insert(2, 20)]).await.expect("rows");
+    for (sql, expected, changed) in [
+        ("UPDATE counters SET n = 0 WHERE id = 9", 1, 0),
+        ("UPDATE counters SET n = 0 WHERE id < 3", 1, 2),
+        ("DELETE FROM counters WHERE id = 1", 0, 1),
+        ("INSERT INTO counters (id, n) VALUES (1, 0) ON CONFLICT (id) DO NOTHING", 1, 0),
+    ] {
+        let guarded = Statement::once(sql, vec![]).must_change(expected);
+        let outcome = store.transaction(vec![insert(3, 30), guarded, insert(4, 40)]).await;
+        assert_eq!(outcome, Err(ReadStoreError::Guard { expected, changed }), "{sql}");
+        assert_eq!(counters(&*store).await, [(1, 10), (2, 20)], "{sql}");
+    }
+}
+
+/// Promise 2, row by row: the guard counts for each run, not for their sum.
+pub async fn a_guard_counts_each_row_of_a_statement(store: Arc<dyn ReadStore>) {
+    create_counters(&*store).await;
+    store.transaction(vec![insert(1, 10), insert(2, 20)]).await.expect("rows");
+    let update = "UPDATE counters SET n = $2 WHERE id = $1";
+    let met = Statement::each(update, vec![counter(1, 11), counter(2, 21)]).must_change(1);
+    store.transaction(vec![met]).await.expect("each changes one row");
+    let unmet = Statement::each(update, vec![counter(1, 12), counter(9, 0)]).must_change(1);
+    let outcome = store.transaction(vec![unmet]).await;
+    assert_eq!(outcome, Err(ReadStoreError::Guard { expected: 1, changed: 0 }));
+    assert_eq!(counters(&*store).await, [(1, 11), (2, 21)]);
+}
+
+/// Promise 3: whatever returned is seen, on every connection that a query may get.
+pub async fn promise_3_a_query_sees_every_transaction_that_returned(store: Arc<dyn ReadStore>) {
+    create_counters(&*store).await;
+    run(&*store, INSERT, counter(1, 0)).await;
+    for n in 1..=200 {
+        run(&*store, "UPDATE counters SET n = $1", vec![Value::Int(n)]).await;
+        let queries = (0..6).map(|turn| {
+            let cost = if turn % 2 == 0 { Cost::Point } else { Cost::Scan };
+            store.query(Query { sql: SELECT.into(), params: vec![], cost })
+        });
+        for found in futures_util::future::join_all(queries).await {
+            assert_eq!(pairs(&found.expect("rows")), [(1, n)]);
+        }
+    }
+}
+
+/// Promise 3: readers beside a writer see whole transactions only, and never go back in time.
+pub async fn readers_beside_a_writer_see_whole_transactions_only(store: Arc<dyn ReadStore>) {
+    const COUNTERS: i64 = 50;
+    const TRANSACTIONS: i64 = 300;
+    create_counters(&*store).await;
+    let rows = (0..COUNTERS).map(|id| counter(id, 0)).collect();
+    store.transaction(vec![Statement::each(INSERT, rows)]).await.expect("rows");
+
+    let writer = async {
+        for n in 1..=TRANSACTIONS {
+            let rows = (0..COUNTERS).map(|id| counter(id, n)).collect();
+            let update = Statement::each("UPDATE counters SET n = $2 WHERE id = $1", rows).must_change(1);
+            store.transaction(vec![update]).await.expect("an update");
+        }
+    };
+    let reader = |cost| {
+        let store = &store;
+        async move {
+            let mut last = 0;
+            while last < TRANSACTIONS {
+                let found = store.query(Query { sql: SELECT.into(), params: vec![], cost }).await.expect("rows");
+                let found = pairs(&found);
+                let now = found[0].1;
+                assert!(now >= last, "{now} after {last}");
+                assert!(found.iter().all(|(_, n)| *n == now), "a part of a transaction: {found:?}");
+                last = now;
+                tokio::task::yield_now().await;
+            }
+        }
+    };
+    tokio::join!(writer, reader(Cost::Point), reader(Cost::Scan), reader(Cost::Scan));
+}
+
+/// Promise 4: every kind of value, at its limits.
+pub async fn promise_4_values_come_back_as_they_went_in(store: Arc<dyn ReadStore>) {
+    let table = "CREATE TABLE kinds (n BIGINT NOT NULL PRIMARY KEY, id UUID, number BIGINT, body TEXT, at TIMESTAMPTZ)";
+    run(&*store, table, vec![]).await;
+    let ids = [Uuid::nil(), Uuid::max(), Uuid::from_u128(0x0190_1234_5678_7abc_8def_0123_4567_89ab)];
+    let numbers = [i64::MIN, -1, 0, 1, i64::MAX];
+    let texts =
+        ["", " ", "007", "1e5", "'\"; --", "$1", "Grüße, 世界 🦀", "e\u{301}", "a\nb\tc\\", &"x".repeat(100_000)];
+    // Before 1970, before 1900, the last microsecond before and the first at the epoch, and far ahead.
+    let moments = [-1, 0, 1, -2_208_988_800_000_001, 1_767_323_045_123_456, 253_402_300_799_999_999];
+
+    for n in 0..texts.len() {
+        let key = Value::Int(i64::try_from(n).expect("a small number"));
+        let (id, number) = (ids[n % ids.len()], numbers[n % numbers.len()]);
+        let (text, moment) = (texts[n], micros(moments[n % moments.len()]));
+        let values = vec![
+            key.clone(),
+            Value::Uuid(id),
+            Value::Int(number),
+            Value::Text(text.to_owned()),
+            Value::Timestamp(moment),
+        ];
+        run(&*store, "INSERT INTO kinds (n, id, number, body, at) VALUES ($1, $2, $3, $4, $5)", values).await;
+        let found = rows(&*store, "SELECT id, number, body, at FROM kinds WHERE n = $1", vec![key]).await;
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].uuid(0), Ok(id));
+        assert_eq!(found[0].int(1), Ok(number));
+        assert_eq!(found[0].text(2), Ok(text));
+        assert_eq!(found[0].timestamp(3), Ok(moment));
+    }
+}
+
+/// Promise 4, for JSON: the same document, though spaces and the order of keys may differ.
+pub async fn json_comes_back_as_the_same_document(store: Arc<dyn ReadStore>) {
+    run(&*store, "CREATE TABLE documents (n BIGINT NOT NULL PRIMARY KEY, body JSONB)", vec![]).await;
+    let documents = [
+        r#"{"b":[1,2.5,-3e2,null,true],"a":{"ü":"世界 🦀","empty":""}}"#,
+        "[]",
+        "{}",
+        "null",
+        "true",
+        r#""only a text, even \"1\"""#,
+        "7",
+        "-12.5",
+        "9223372036854775807",
+    ];
+    for (n, document) in (0..).zip(documents) {
+        let values = vec![Value::Int(n), Value::Json(document.to_owned())];
+        run(&*store, "INSERT INTO documents (n, body) VALUES ($1, $2)", values).await;
+        let found = rows(&*store, "SELECT body FROM documents WHERE n = $1", vec![Value::Int(n)]).await;
+        let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
+        assert_eq!(json(found[0].json(0).expect("a document")), json(document));
+    }
+}
+
+/// Promise 4, for nothing: every column of every kind may hold it, and it is not zero nor empty.
+pub async fn nothing_comes_back_as_nothing(store: Arc<dyn ReadStore>) {
+    run(&*store, "CREATE TABLE empty (id UUID, n BIGINT, body TEXT, at TIMESTAMPTZ, doc JSONB)", vec![]).await;
+    let sql = "INSERT INTO empty (id, n, body, at, doc) VALUES ($1, $2, $3, $4, $5)";
+    run(&*store, sql, vec![Value::Null; 5]).await;
+    let found = rows(&*store, "SELECT id, n, body, at, doc FROM empty", vec![]).await;
+    assert!((0..5).all(|column| found[0].is_null(column)), "{found:?}");
+    assert_eq!(found[0].optional_text(2), Ok(None));
+    assert!(found[0].uuid(0).is_err() && found[0].int(1).is_err() && found[0].text(2).is_err(), "{found:?}");
+    assert!(found[0].timestamp(3).is_err() && found[0].json(4).is_err(), "{found:?}");
+    assert!(!found[0].is_null(5), "a column that is not there does not hold nothing either");
+}
+
+/// Promise 5: a store that is opened again holds every transaction that returned, and those that were under way
+/// whole or not at all, and none without those before it. `open` opens the same store each time.
+pub async fn promise_5_a_restart_keeps_whole_transactions_in_order(open: impl Fn() -> Arc<dyn ReadStore>) {
+    const RETURNED: i64 = 20;
+    const UNDER_WAY: i64 = 20;
+    let pair = |n: i64| vec![insert(2 * n, n), insert(2 * n + 1, n)];
+    let store = open();
+    create_counters(&*store).await;
+    for n in 0..RETURNED {
+        store.transaction(pair(n)).await.expect("rows");
+    }
+    for n in RETURNED..RETURNED + UNDER_WAY {
+        // Asked for, but not waited for.
+        let _outcome = store.transaction(pair(n)).now_or_never();
+    }
+    drop(store);
+
+    let found = counters(&*open()).await;
+    let whole: Vec<_> = (0..RETURNED + UNDER_WAY).flat_map(|n| [(2 * n, n), (2 * n + 1, n)]).collect();
+    assert!(whole.starts_with(&found), "holes or halves: {found:?}");
+    assert_eq!(found.len() % 2, 0, "half a transaction: {found:?}");
+    assert!(found.contains(&(2 * RETURNED - 1, RETURNED - 1)), "a transaction that returned is lost: {found:?}");
+}
+
+/// Placeholders go by their number, not by where they stand.
+pub async fn placeholders_may_stand_in_any_order(store: Arc<dyn ReadStore>) {
+    create_counters(&*store).await;
+    run(&*store, "INSERT INTO counters (n, id) VALUES ($2, $1)", counter(1, 10)).await;
+    run(&*store, "UPDATE counters SET n = n + $2 WHERE id = $1", counter(1, 5)).await;
+    let found = rows(&*store, "SELECT id, n FROM counters WHERE n = $2 AND id = $1", counter(1, 15)).await;
+    assert_eq!(pairs(&found), [(1, 15)]);
+}
+
+/// A placeholder that stands twice has one value.
+pub async fn a_placeholder_may_stand_twice(store: Arc<dyn ReadStore>) {
+    create_counters(&*store).await;
+    store.transaction(vec![insert(1, 1), insert(2, 1), insert(3, 2)]).await.expect("rows");
+    let sql = "SELECT id, n FROM counters WHERE (id = $2 OR n = $2) AND id <> $1 AND n <> $1 ORDER BY id";
+    let found = rows(&*store, sql, vec![Value::Int(3), Value::Int(2)]).await;
+    assert_eq!(pairs(&found), [(2, 1)]);
+}
+
+/// Ten placeholders and more: `$1` is not the start of `$10`.
+pub async fn placeholders_may_have_two_digits(store: Arc<dyn ReadStore>) {
+    create_counters(&*store).await;
+    store.transaction((1..=12).map(|id| insert(id, id)).collect()).await.expect("rows");
+    let sql = "SELECT id, n FROM counters WHERE id IN ($12, $11, $10, $9, $8, $7, $6, $5, $4, $3, $2) \
+               AND id <> $1 ORDER BY id";
+    let params = [10, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11].map(Value::Int).to_vec();
+    let found = pairs(&rows(&*store, sql, params).await);
+    assert_eq!(found, [1, 2, 3, 4, 5, 6, 7, 8, 9, 11].map(|id| (id, id)));
+}
+
+/// A dollar sign in a literal is text.
+pub async fn a_dollar_in_a_literal_is_no_placeholder(store: Arc<dyn ReadStore>) {
+    run(&*store, "CREATE TABLE prices (id BIGINT NOT NULL PRIMARY KEY, label TEXT NOT NULL)", vec![]).await;
+    run(&*store, "INSERT INTO prices (label, id) VALUES ('it''s $2', $1)", vec![Value::Int(1)]).await;
+    let sql = "SELECT label FROM prices WHERE label = 'it''s $2' AND id = $1";
+    let found = rows(&*store, sql, vec![Value::Int(1)]).await;
+    assert_eq!(found[0].text(0), Ok("it's $2"));
+}
+
+/// An upsert inserts or updates, row by row, and may look at both rows.
+pub async fn an_upsert_inserts_or_updates(store: Arc<dyn ReadStore>) {
+    create_counters(&*store).await;
+    let upsert = "INSERT INTO counters (id, n) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET n = excluded.n \
+                  WHERE counters.n < excluded.n";
+    let rows = vec![counter(1, 1), counter(2, 5), counter(1, 2), counter(2, 4)];
+    store.transaction(vec![Statement::each(upsert, rows)]).await.expect("rows");
+    assert_eq!(counters(&*store).await, [(1, 2), (2, 5)]);
+
+    let stale = Statement::once(upsert, counter(2, 5)).must_change(1);
+    let outcome = store.transaction(vec![stale]).await;
+    assert_eq!(outcome, Err(ReadStoreError::Guard { expected: 1, changed: 0 }), "an update that does not happen");
+}
+
+/// A statement for no rows does nothing, and so meets any guard.
+pub async fn a_statement_for_no_rows_does_nothing(store: Arc<dyn ReadStore>) {
+    create_counters(&*store).await;
+    let nothing = Statement::each(INSERT, vec![]).must_change(1);
+    store.transaction(vec![insert(1, 10), nothing, insert(2, 20)]).await.expect("nothing fails");
+    store.transaction(vec![]).await.expect("a transaction of nothing");
+    assert_eq!(counters(&*store).await, [(1, 10), (2, 20)]);
+}
+
+/// A query that is wrong is refused and leaves the store as it was.
+pub async fn a_wrong_query_is_refused(store: Arc<dyn ReadStore>) {
+    create_counters(&*store).await;
+    for cost in [Cost::Point, Cost::Scan] {
+        for sql in ["SELECT missing FROM counters", "SELECT id FROM nowhere", "no SQL"] {
+            let outcome = store.query(Query { sql: sql.into(), params: vec![], cost }).await;
+            assert!(matches!(outcome, Err(ReadStoreError::Refused(_))), "{sql}: {outcome:?}");
+        }
+    }
+    assert_eq!(counters(&*store).await, []);
+}
+
+/// Transactions that come at once all happen, each whole.
+pub async fn transactions_that_come_at_once_all_happen(store: Arc<dyn ReadStore>) {
+    create_counters(&*store).await;
+    store.transaction(vec![insert(1, 0)]).await.expect("a row");
+    let more = || Statement::once("UPDATE counters SET n = n + 1 WHERE id = 1", vec![]).must_change(1);
+    let transactions = (0..200).map(|turn| {
+        // Every tenth fails and must not take its neighbours with it.
+        let then = if turn % 10 == 0 { more().must_change(2) } else { more() };
+        store.transaction(vec![more(), then])
+    });
+    let outcomes = futures_util::future::join_all(transactions).await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 180);
+    assert_eq!(counters(&*store).await, [(1, 360)]);
+}
+
+/// A table may be made, filled, read, and dropped with its index, as a rebuild does with every generation.
+pub async fn tables_come_and_go(store: Arc<dyn ReadStore>) {
+    for generation in 0..3 {
+        let made = vec![
+            Statement::once("CREATE TABLE IF NOT EXISTS generations (id UUID NOT NULL PRIMARY KEY, n BIGINT)", vec![]),
+            Statement::once("CREATE INDEX IF NOT EXISTS generations_by_n ON generations (n)", vec![]),
+            Statement::once(
+                "INSERT INTO generations (id, n) VALUES ($1, $2)",
+                vec![Value::Uuid(Uuid::from_u128(1)), Value::Int(generation)],
+            ),
+        ];
+        store.transaction(made).await.expect("a table");
+        let found = rows(&*store, "SELECT n FROM generations WHERE n = $1", vec![Value::Int(generation)]).await;
+        assert_eq!(found.len(), 1);
+        run(&*store, "DROP TABLE IF EXISTS generations", vec![]).await;
+        let gone = Query { sql: "SELECT n FROM generations".into(), params: vec![], cost: Cost::Point };
+        assert!(matches!(store.query(gone).await, Err(ReadStoreError::Refused(_))));
+    }
+}
