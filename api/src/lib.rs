@@ -12,4 +12,5 @@ pub mod edge;
 pub mod engine;
 pub mod error_code;
 pub mod graphql;
+pub mod roles;
 pub mod telemetry;

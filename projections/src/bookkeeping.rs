@@ -88,22 +88,32 @@ pub(crate) fn insert(name: &str, number: i64, version: u32, state: GenerationSta
     Statement::once(sql, params)
 }
 
-/// Takes a generation over: whoever held it before can write no more. Gives the new epoch.
-pub(crate) async fn claim(store: &dyn ReadStore, name: &str, number: i64) -> Result<i64, ReadStoreError> {
+/// Takes a generation over: whoever held it before can write no more. Gives the new epoch, and the position that the
+/// one before has left. Of two that claim at the same time one gets [`ReadStoreError::Guard`], so that no epoch is ever
+/// given out twice.
+pub(crate) async fn claim(store: &dyn ReadStore, name: &str, number: i64) -> Result<(i64, Position), ReadStoreError> {
     let key = || vec![Value::Text(name.to_owned()), Value::Int(number)];
-    let raise = "UPDATE projection_generations SET epoch = epoch + 1 WHERE name = $1 AND generation = $2";
-    store.transaction(vec![Statement::once(raise, key()).must_change(1)]).await?;
-    let sql = "SELECT epoch FROM projection_generations WHERE name = $1 AND generation = $2";
-    let rows = store.query(Query { sql: sql.into(), params: key(), cost: Cost::Point }).await?;
-    rows.first().ok_or(ReadStoreError::Guard { expected: 1, changed: 0 })?.int(0)
+    let select = |column| {
+        let sql = format!("SELECT {column} FROM projection_generations WHERE name = $1 AND generation = $2");
+        store.query(Query { sql: sql.into(), params: key(), cost: Cost::Point })
+    };
+    let gone = ReadStoreError::Guard { expected: 1, changed: 0 };
+    let epoch = select("epoch").await?.first().ok_or(gone.clone())?.int(0)?;
+    let raise =
+        "UPDATE projection_generations SET epoch = epoch + 1 WHERE name = $1 AND generation = $2 AND epoch = $3";
+    let params = [key(), vec![Value::Int(epoch)]].concat();
+    store.transaction(vec![Statement::once(raise, params).must_change(1)]).await?;
+    // Read after the raise: up to then the one before could still move it.
+    let reached = position(select("position").await?.first().ok_or(gone)?.int(0)?);
+    Ok((epoch + 1, reached))
 }
 
-/// Moves a checkpoint. Rolls its transaction back if somebody else owns the generation or is further.
+/// Moves a checkpoint on. Rolls its transaction back if somebody else owns the generation, or if it is there or further
+/// already: so the same events are never applied twice.
 pub(crate) fn checkpoint(name: &str, number: i64, epoch: i64, to: Position) -> Statement {
     let sql = "UPDATE projection_generations SET position = $1 \
-               WHERE name = $2 AND generation = $3 AND epoch = $4 AND position <= $1";
-    let params =
-        vec![Value::Int(number_of(to)), Value::Text(name.to_owned()), Value::Int(number), Value::Int(epoch)];
+               WHERE name = $2 AND generation = $3 AND epoch = $4 AND position < $1";
+    let params = vec![Value::Int(number_of(to)), Value::Text(name.to_owned()), Value::Int(number), Value::Int(epoch)];
     Statement::once(sql, params).must_change(1)
 }
 
@@ -118,12 +128,12 @@ pub(crate) fn switch(name: &str, number: i64) -> Vec<Statement> {
     ]
 }
 
-/// Removes a generation and its tables.
+/// Removes a generation and its tables. Rolls its transaction back if the generation serves, or is gone already.
 pub(crate) fn discard(name: &str, number: i64, tables: &[String]) -> Vec<Statement> {
-    let delete = "DELETE FROM projection_generations WHERE name = $1 AND generation = $2";
-    let mut statements: Vec<Statement> =
-        tables.iter().map(|table| Statement::once(format!("DROP TABLE IF EXISTS {table}"), vec![])).collect();
-    statements.push(Statement::once(delete, vec![Value::Text(name.to_owned()), Value::Int(number)]));
+    let delete = "DELETE FROM projection_generations WHERE name = $1 AND generation = $2 AND state <> 'serving'";
+    let params = vec![Value::Text(name.to_owned()), Value::Int(number)];
+    let mut statements = vec![Statement::once(delete, params).must_change(1)];
+    statements.extend(tables.iter().map(|table| Statement::once(format!("DROP TABLE IF EXISTS {table}"), vec![])));
     statements
 }
 

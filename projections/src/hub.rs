@@ -4,7 +4,6 @@
 //! an index. **Invariant:** a subscriber gets every change of its topic after the position it was told at the start, or
 //! the end of its stream, never a hole.
 
-
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -103,8 +102,7 @@ pub struct HubSubscription<R> {
 
 impl<R> Default for Hub<R> {
     fn default() -> Self {
-        let inner =
-            Inner { position: Position::START, next_id: 0, topics: HashMap::new(), is_closed: false };
+        let inner = Inner { position: Position::START, next_id: 0, topics: HashMap::new(), is_closed: false };
         Self { inner: Arc::new(Mutex::new(inner)) }
     }
 }
@@ -206,3 +204,6 @@ impl<R> Drop for HubSubscription<R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,8 @@ mod set_change;
 mod shape;
 mod status;
 mod table;
+#[cfg(test)]
+mod testing;
 mod worker;
 
 pub use decoded::Decoded;

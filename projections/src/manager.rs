@@ -1,9 +1,6 @@
 //! Starts the workers, and takes an operator's orders.
 
-use std::{
-    sync::Arc,
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use infrastructure::{
     clock::Clock,
@@ -79,7 +76,7 @@ pub enum ManagerError {
 struct Entry {
     context: Context,
     adoptions: mpsc::Sender<Adopt>,
-    is_rebuilding: Arc<AtomicBool>,
+    rebuilding: RebuildSlot,
 }
 
 /// All projections of this process.
@@ -106,7 +103,6 @@ impl ProjectionManager {
         surroundings: Surroundings,
     ) -> Result<Self, ManagerError> {
         bookkeeping::prepare(&*surroundings.rows).await?;
-        let head = surroundings.events.head().await?;
         let mut manager = Self { entries: Vec::new(), events: Arc::clone(&surroundings.events) };
         for (shape, monitor) in shapes {
             let context = Context {
@@ -118,12 +114,12 @@ impl ProjectionManager {
                 monitor,
                 batch_events_max: surroundings.options.batch_events_max,
             };
-            let held = claim_serving(&context, head).await?;
+            let held = claim_serving(&context).await?;
             let (adoptions, orders) = mpsc::channel(1);
             let stored = held.map_or(Position::START, |held| held.position);
             let worker = Worker { context: context.clone(), held, adoptions: orders, stored };
             surroundings.lifecycle.spawn(worker.run());
-            manager.entries.push(Entry { context, adoptions, is_rebuilding: Arc::default() });
+            manager.entries.push(Entry { context, adoptions, rebuilding: RebuildSlot::default() });
             if held.is_none() {
                 manager.rebuild(manager.entries[manager.entries.len() - 1].context.shape.name()).await?;
             }
@@ -169,17 +165,18 @@ impl ProjectionManager {
         }
     }
 
+    /// The progress of a projection's rebuild that is going on, or of its last one.
+    pub fn watch_rebuild(&self, name: &str) -> Result<watch::Receiver<Option<RebuildProgress>>, ManagerError> {
+        Ok(self.entry(name)?.context.monitor.watch_rebuild())
+    }
+
     /// Starts to build the next generation of a projection. Gives its progress.
     pub async fn rebuild(&self, name: &str) -> Result<watch::Receiver<Option<RebuildProgress>>, ManagerError> {
-        let Some(entry) = self.entries.iter().find(|entry| entry.context.shape.name() == name) else {
-            let known: Vec<&str> = self.entries.iter().map(|entry| entry.context.shape.name()).collect();
-            return Err(ManagerError::Unknown { name: name.to_owned(), known: known.join(", ") });
-        };
+        let entry = self.entry(name)?;
         let context = &entry.context;
-        if entry.is_rebuilding.swap(true, Ordering::AcqRel) {
+        let Some(taken) = entry.rebuilding.take() else {
             return Err(ManagerError::AlreadyRebuilding(context.shape.name()));
-        }
-        let release = ReleaseOnDrop(Arc::clone(&entry.is_rebuilding));
+        };
         let generations = tidy(context).await?;
         let generation = generations.last().map_or(1, |last| last.number + 1);
         let rebuild = Rebuild {
@@ -191,36 +188,68 @@ impl ProjectionManager {
         };
         rebuild.announce();
         let progress = context.monitor.watch_rebuild();
-        context.lifecycle.spawn(async move {
-            rebuild.run().await;
-            drop(release);
-        });
+        context.lifecycle.spawn(rebuild.run(taken));
         Ok(progress)
+    }
+
+    fn entry(&self, name: &str) -> Result<&Entry, ManagerError> {
+        self.entries.iter().find(|entry| entry.context.shape.name() == name).ok_or_else(|| {
+            let known: Vec<&str> = self.entries.iter().map(|entry| entry.context.shape.name()).collect();
+            ManagerError::Unknown { name: name.to_owned(), known: known.join(", ") }
+        })
     }
 }
 
-/// Lets the next rebuild start, however this one ends.
-struct ReleaseOnDrop(Arc<AtomicBool>);
+/// The one rebuild of a projection that may run.
+#[derive(Clone, Debug, Default)]
+struct RebuildSlot(Arc<Mutex<bool>>);
 
-impl Drop for ReleaseOnDrop {
+/// Lets the next rebuild start when it is dropped, however this one ends.
+#[derive(Debug)]
+pub(crate) struct TakenSlot(Option<Arc<Mutex<bool>>>);
+
+impl RebuildSlot {
+    fn take(&self) -> Option<TakenSlot> {
+        let mut is_taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (!std::mem::replace(&mut *is_taken, true)).then(|| TakenSlot(Some(Arc::clone(&self.0))))
+    }
+}
+
+impl TakenSlot {
+    /// Says that the rebuild is over, and lets the next one start, as one step: whoever hears the one can rely on the
+    /// other.
+    pub(crate) fn release(mut self, say: impl FnOnce()) {
+        if let Some(slot) = self.0.take() {
+            let mut is_taken = slot.lock().unwrap_or_else(PoisonError::into_inner);
+            say();
+            *is_taken = false;
+        }
+    }
+}
+
+impl Drop for TakenSlot {
     fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
+        if let Some(slot) = self.0.take() {
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        }
     }
 }
 
 /// Takes over the generation that serves, if there is one of this build's version.
-async fn claim_serving(context: &Context, head: Position) -> Result<Option<Held>, ManagerError> {
-    let Context { shape, rows, .. } = context;
+async fn claim_serving(context: &Context) -> Result<Option<Held>, ManagerError> {
+    let Context { shape, rows, events, .. } = context;
     let generations = tidy(context).await?;
     let serving = generations.into_iter().find(|generation| generation.state == GenerationState::Serving);
     let Some(Generation { number, position, version, .. }) = serving else { return Ok(None) };
     if version != i64::from(shape.version()) {
         return Ok(None);
     }
+    // Before the claim: whoever comes with the wrong log must not drive away the worker that has the right one.
+    let head = events.head().await?;
     if position > head {
         return Err(ManagerError::AheadOfLog { name: shape.name(), checkpoint: position, head });
     }
-    let epoch = bookkeeping::claim(&**rows, shape.name(), number).await?;
+    let (epoch, position) = bookkeeping::claim(&**rows, shape.name(), number).await?;
     Ok(Some(Held { generation: number, epoch, position }))
 }
 
@@ -233,7 +262,11 @@ async fn tidy(context: &Context) -> Result<Vec<Generation>, ManagerError> {
         .partition(|generation| generation.state == GenerationState::Serving);
     for generation in go {
         let tables = shape.tables(generation.number);
-        rows.transaction(bookkeeping::discard(shape.name(), generation.number, &tables)).await?;
+        match rows.transaction(bookkeeping::discard(shape.name(), generation.number, &tables)).await {
+            // Somebody else was faster.
+            Ok(()) | Err(ReadStoreError::Guard { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(stay)
 }
@@ -242,3 +275,6 @@ async fn tidy(context: &Context) -> Result<Vec<Generation>, ManagerError> {
 const fn as_gauge(value: u64) -> f64 {
     value as f64
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,7 @@ use tokio::{
 use crate::{
     Decoded,
     bookkeeping::{self, GenerationState},
+    manager::TakenSlot,
     shape::{ApplyError, Builder},
     worker::{Adopt, Context, Held, decode_all},
 };
@@ -138,29 +139,35 @@ impl Rebuild {
     }
 
     /// Rebuilds, reporting progress to the monitor.
-    pub(crate) async fn run(mut self) {
+    pub(crate) async fn run(mut self, slot: TakenSlot) {
         let lifecycle = self.context.lifecycle.clone();
-        let result = tokio::select! {
+        let built = tokio::select! {
             biased;
             () = lifecycle.stopping() => Err(RebuildError::Stopping),
-            result = self.build() => result,
+            built = self.build() => built,
+        };
+        // From here on the worker decides: a stop must not remove what it is just making the serving one.
+        let result = match built {
+            Ok(held) => self.hand_over(held).await,
+            Err(error) => Err(error),
         };
         let name = self.context.shape.name();
         match result {
             Ok(position) => {
                 tracing::info!(projection.name = name, "projection {name} serves generation {}", self.generation);
-                self.report(RebuildPhase::Done, position, position);
+                slot.release(|| self.report(RebuildPhase::Done, position, position));
             }
             Err(error) => {
                 let text = with_causes(&error);
                 tracing::error!(projection.name = name, error = %text, "the rebuild of {name} failed: {text}");
                 self.discard().await;
-                self.report(RebuildPhase::Failed(text), Position::START, Position::START);
+                slot.release(|| self.report(RebuildPhase::Failed(text), Position::START, Position::START));
             }
         }
     }
 
-    async fn build(&mut self) -> Result<Position, RebuildError> {
+    /// Fills and indexes the generation until it is close behind the serving one.
+    async fn build(&mut self) -> Result<Held, RebuildError> {
         let mut held = self.begin().await?;
         held.position = self.fill(held).await?;
         self.report(RebuildPhase::Indexing, held.position, held.position);
@@ -173,6 +180,11 @@ impl Rebuild {
         while self.target().await?.value() > held.position.value() + HANDOVER_POSITIONS_MAX {
             held.position = self.fill(held).await?;
         }
+        Ok(held)
+    }
+
+    /// Lets the worker switch, and waits until it has. A worker that stops answers by going away.
+    async fn hand_over(&self, held: Held) -> Result<Position, RebuildError> {
         self.report(RebuildPhase::Switching, held.position, held.position);
         let (done, switched) = oneshot::channel();
         self.adoptions.send(Adopt { held, done }).await.map_err(|_| RebuildError::Stopping)?;
@@ -186,8 +198,8 @@ impl Rebuild {
         let building = GenerationState::Building;
         statements.push(bookkeeping::insert(shape.name(), self.generation, shape.version(), building));
         rows.transaction(statements).await?;
-        let epoch = bookkeeping::claim(&**rows, shape.name(), self.generation).await?;
-        Ok(Held { generation: self.generation, epoch, position: Position::START })
+        let (epoch, position) = bookkeeping::claim(&**rows, shape.name(), self.generation).await?;
+        Ok(Held { generation: self.generation, epoch, position })
     }
 
     /// Where the filling ends: at the serving generation, or at the head if none serves or it stands still.
@@ -208,7 +220,7 @@ impl Rebuild {
         lifecycle.spawn(scan(events, shape.filter(), held.position, target, page_sender));
         tokio::task::spawn_blocking(move || decode(pages, &decoded_sender));
         let mut builder = shape.builder(self.generation);
-        let mut reached = held.position;
+        let (mut written, mut reached) = (held.position, held.position);
         while let Some(page) = decoded.recv().await {
             let (page, scanned_to) = page?;
             self.events += page.len() as u64;
@@ -216,10 +228,13 @@ impl Rebuild {
             reached = scanned_to;
             if builder.is_full() {
                 self.write(&mut *builder, held, reached).await?;
+                written = reached;
             }
             self.report(RebuildPhase::Filling, reached, target);
         }
-        self.write(&mut *builder, held, reached).await?;
+        if reached > written {
+            self.write(&mut *builder, held, reached).await?;
+        }
         Ok(reached)
     }
 
@@ -233,9 +248,13 @@ impl Rebuild {
     async fn discard(&self) {
         let Context { shape, rows, .. } = &self.context;
         let statements = bookkeeping::discard(shape.name(), self.generation, &shape.tables(self.generation));
-        if let Err(error) = rows.transaction(statements).await {
+        match rows.transaction(statements).await {
+            // There is nothing of it left, or it serves after all.
+            Ok(()) | Err(ReadStoreError::Guard { .. }) => {}
             // The next start removes it.
-            tracing::warn!(projection.name = shape.name(), error = %error, "a failed rebuild was not removed yet");
+            Err(error) => {
+                tracing::warn!(projection.name = shape.name(), error = %error, "a failed rebuild was not removed yet");
+            }
         }
     }
 

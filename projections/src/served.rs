@@ -189,3 +189,6 @@ impl<M: SetChange> ServedTables<M> {
         Ok(self.reader.store.query(query(&tables)).await?)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,8 +4,9 @@
 //! that fails is tried again with growing pauses, then the projection stops there and says why; it never skips one.
 //! The worker also makes the switch to a new generation, so that nothing else ever changes what serves.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use futures_util::FutureExt as _;
 use infrastructure::{
     clock::Clock,
     event_store::{Batch, EventStore, Position, RecordedEvent, StoreError, Subscription},
@@ -149,28 +150,29 @@ impl Worker {
     /// Applies one batch, however often it takes.
     async fn take(&mut self, batch: Batch) -> Result<(), Blocked> {
         if batch.events.is_empty() {
-            return self.pass(batch.scanned_to).await;
+            self.context.monitor.is_in(ProjectionState::Running);
+            self.pass(batch.scanned_to).await;
+            return Ok(());
         }
         if self.try_apply(&batch.events, batch.scanned_to).await.is_err() {
             // Something in there fails: one by one, so that everything before it is applied and it is known.
             for event in &batch.events {
                 self.insist(event).await?;
             }
-            self.pass(batch.scanned_to).await?;
+            self.pass(batch.scanned_to).await;
         }
         self.context.monitor.is_in(ProjectionState::Running);
         Ok(())
     }
 
     /// Moves past positions without events of ours.
-    async fn pass(&mut self, to: Position) -> Result<(), Blocked> {
+    async fn pass(&mut self, to: Position) {
         self.moved_to(to);
         if to.value() - self.stored.value() >= CHECKPOINT_EVERY_POSITIONS
             && let Err(error) = self.store_position().await
         {
             self.report_retry(&error, 1);
         }
-        Ok(())
     }
 
     /// Applies one event, with growing pauses between the tries.
@@ -206,7 +208,9 @@ impl Worker {
         let decoded = decode_all(events)?;
         let Context { shape, rows, .. } = &self.context;
         let checkpoint = checkpoint(shape.name(), held.generation, held.epoch, scanned_to);
-        shape.apply(&**rows, held.generation, &decoded, scanned_to, checkpoint, true).await?;
+        let apply = shape.apply(&**rows, held.generation, &decoded, scanned_to, checkpoint, true);
+        // A model that panics must not take its worker with it: the projection would stand still and not say so.
+        AssertUnwindSafe(apply).catch_unwind().await.unwrap_or_else(|_| Err(panicked(events)))?;
         self.stored = scanned_to;
         self.moved_to(scanned_to);
         Ok(())
@@ -216,7 +220,11 @@ impl Worker {
     async fn pause(&mut self, pause: &mut Duration) -> Option<Adopt> {
         let wait = *pause;
         *pause = (*pause * 2).min(RETRY_PAUSE_MAX);
-        tokio::time::timeout(wait, self.adoptions.recv()).await.ok().flatten()
+        tokio::select! {
+            biased;
+            Some(adopt) = self.adoptions.recv() => Some(adopt),
+            () = tokio::time::sleep(wait) => None,
+        }
     }
 
     fn moved_to(&mut self, position: Position) {
@@ -276,12 +284,19 @@ impl Worker {
     }
 
     fn stopped_at(&self, event: &RecordedEvent, error: &ApplyError, attempts: u32) -> StoppedAt {
+        let error = match error {
+            // The one guarded statement is the checkpoint.
+            ApplyError::Store(ReadStoreError::Guard { .. }) => {
+                "another process has taken the projection over, or moved it on; this one writes no more".to_owned()
+            }
+            ApplyError::Event { .. } | ApplyError::Store(_) => error.to_string(),
+        };
         StoppedAt {
             position: event.position,
             type_name: event.type_name.clone(),
             stream: event.stream.clone(),
             revision: event.revision,
-            error: error.to_string(),
+            error,
             attempts,
             since: self.context.clock.now(),
         }
@@ -317,11 +332,15 @@ enum AdoptError {
     Rows(#[from] ReadStoreError),
 }
 
+fn panicked(events: &[RecordedEvent]) -> ApplyError {
+    let position = events.first().map_or(Position::START, |event| event.position);
+    ApplyError::Event { position, error: "applying it panicked".to_owned() }
+}
+
 /// Decodes events; the first that fails is at fault.
 pub(crate) fn decode_all(events: &[RecordedEvent]) -> Result<Vec<Decoded>, ApplyError> {
     let decode = |event: &RecordedEvent| {
-        Decoded::decode(event)
-            .map_err(|error| ApplyError::Event { position: event.position, error: error.to_string() })
+        Decoded::decode(event).map_err(|error| ApplyError::Event { position: event.position, error: error.to_string() })
     };
     events.iter().map(decode).collect()
 }

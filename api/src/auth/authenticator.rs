@@ -22,7 +22,10 @@ use super::{
     dev_key::{DEVELOPMENT_AUDIENCE, DEVELOPMENT_ISSUER},
     keys::KeySet,
 };
-use crate::config::Secret;
+use crate::{
+    config::Secret,
+    edge::{Authenticate, Unauthenticated},
+};
 
 /// Bytes of a token at most.
 pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
@@ -42,7 +45,7 @@ pub struct Issuer {
     pub leeway: chrono::TimeDelta,
 }
 
-/// Why a token is refused. For the log: what a client reads is [`super::UNAUTHENTICATED`].
+/// Why a token is refused. For the log: a client reads that of [`Unauthenticated`].
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
     /// Longer than any token we accept. Nothing of it was read.
@@ -205,9 +208,9 @@ impl Authenticator {
             return Err(AuthError::WrongAlgorithm { given: header.alg, expected: key.algorithm });
         }
         let claims = jsonwebtoken::decode::<Claims>(token, &key.decoding, &signature_only(key.algorithm))
-            .map_err(|error| match error.kind() {
-                ErrorKind::InvalidSignature => AuthError::WrongSignature,
-                _ => AuthError::Claims(error),
+            .map_err(|error| {
+                let is_forged = matches!(error.kind(), ErrorKind::InvalidSignature);
+                if is_forged { AuthError::WrongSignature } else { AuthError::Claims(error) }
             })?
             .claims;
         self.viewer(claims, keys.fingerprint)
@@ -221,7 +224,7 @@ impl Authenticator {
             return Err(AuthError::WrongAudience);
         }
         let subject = claims.sub;
-        if subject.is_empty() || subject.len() > SUBJECT_BYTES_MAX || subject.chars().any(char::is_control) {
+        if !is_usable_subject(&subject) {
             return Err(AuthError::UnusableSubject);
         }
         // The leeway is added here once, so that whoever closes a socket at `expires_at` and whoever verifies the
@@ -256,10 +259,28 @@ impl Authenticator {
     }
 }
 
+impl Authenticate for Authenticator {
+    fn authenticate(&self, bearer: &str) -> Result<Viewer, Unauthenticated> {
+        self.authenticate(bearer).map_err(|error| {
+            tracing::info!(error = &error as &dyn std::error::Error, "a token was refused");
+            Unauthenticated
+        })
+    }
+}
+
 impl fmt::Debug for Authenticator {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Authenticator").field("issuer", &self.issuer).field("file", &self.file).finish_non_exhaustive()
+        formatter
+            .debug_struct("Authenticator")
+            .field("issuer", &self.issuer)
+            .field("file", &self.file)
+            .finish_non_exhaustive()
     }
+}
+
+/// Whether a token may speak of `subject`: it stands in logs and in events.
+pub fn is_usable_subject(subject: &str) -> bool {
+    !subject.is_empty() && subject.len() <= SUBJECT_BYTES_MAX && !subject.chars().any(char::is_control)
 }
 
 /// The library checks the signature; [`Claims`] and this file check the claims, against our own clock.

@@ -127,7 +127,11 @@ fn usable(jwk: &Jwk) -> Option<Key> {
         AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => Algorithm::ES256,
         AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => Algorithm::EdDSA,
         // A shared secret has no place in a set of public keys, and other curves are not supported.
-        _ => return None,
+        AlgorithmParameters::EllipticCurve(_)
+        | AlgorithmParameters::OctetKey(_)
+        | AlgorithmParameters::OctetKeyPair(_)
+        | AlgorithmParameters::Other(_)
+        | _ => return None,
     };
     let common = &jwk.common;
     let for_signatures = common.public_key_use.as_ref().is_none_or(|it| *it == PublicKeyUse::Signature)

@@ -1,7 +1,7 @@
 //! Who is calling: bearer tokens in, a [`Viewer`] out.
 //!
 //! **Invariant:** an [`AuthError`] goes to the log only. Every client that is refused reads the same text, whatever
-//! was wrong with the token.
+//! was wrong with the token: the edge knows no more than `edge::Unauthenticated`.
 
 mod authenticator;
 mod claims;
@@ -9,11 +9,8 @@ mod dev_key;
 mod keys;
 mod viewer;
 
-pub use authenticator::{AuthError, Authenticator, Issuer, TOKEN_BYTES_MAX};
+pub use authenticator::{AuthError, Authenticator, Issuer, TOKEN_BYTES_MAX, is_usable_subject};
 pub use claims::{Audience, Claims};
 pub use dev_key::{DevKey, DevKeyError};
 pub use keys::{KeyError, KeyFile};
 pub use viewer::{Role, Viewer};
-
-/// What a client reads when it is not let in.
-pub const UNAUTHENTICATED: &str = "sign in with a valid bearer token";

@@ -1,10 +1,6 @@
 //! The caller, as everything behind the edge knows them.
 
-use domain::{
-    Timestamp,
-    order::Party,
-    values::CustomerId,
-};
+use domain::{Timestamp, order::Party, values::CustomerId};
 use serde::{Deserialize, Serialize};
 
 /// What a caller may do. In a token and on the command line it is written in small letters.

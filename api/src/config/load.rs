@@ -8,7 +8,10 @@ use figment::{
     value::{Dict, Map, Value},
 };
 
-use super::{Config, ConfigError, Overrides, nearest, settings::{Key, Section as _}};
+use super::{
+    Config, ConfigError, Overrides, nearest,
+    settings::{Key, Section as _},
+};
 
 /// The prefix of every variable that is a setting.
 const ENVIRONMENT_PREFIX: &str = "MILLRACE_";

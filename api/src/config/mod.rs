@@ -17,7 +17,6 @@ pub use error::ConfigError;
 pub use load::{ConfigFile, Sources, environment};
 pub use secret::Secret;
 pub use tree::{
-    Auth, Config, DocumentLimits, Executor, KeySource, Limits, Log, LogFormat, LogOverrides, Mode,
-    Overrides, Projections, Trust,
-    WebSocketLimits,
+    Auth, Config, DocumentLimits, Executor, KeySource, Limits, Log, LogFormat, LogOverrides, Mode, Overrides,
+    Projections, Trust, WebSocketLimits,
 };

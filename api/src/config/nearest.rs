@@ -1,6 +1,9 @@
 //! The known key that a typo was probably meant to be.
 
-use super::{Config, settings::{Key, Section as _}};
+use super::{
+    Config,
+    settings::{Key, Section as _},
+};
 
 /// How alike two names must be (Jaro-Winkler, 0 to 1) for one to be offered for the other.
 const ALIKE_MIN: f64 = 0.75;

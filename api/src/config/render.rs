@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::{Config, settings::{Key, Section as _}};
+use super::{
+    Config,
+    settings::{Key, Section as _},
+};
 
 const HEADER: &str = "\
 # Millrace's settings. A file like this is read from ./millrace.toml or from `--config FILE`.

@@ -85,7 +85,8 @@ fn no_file_is_needed() {
 
 #[test]
 fn the_environment_wins_over_the_file_and_the_command_line_over_both() {
-    let file = "listen = \"127.0.0.1:1\"\ndata_dir = \"file\"\n[limits]\nbody_bytes = 1\n[limits.ws]\nmessage_bytes = 2\n";
+    let file =
+        "listen = \"127.0.0.1:1\"\ndata_dir = \"file\"\n[limits]\nbody_bytes = 1\n[limits.ws]\nmessage_bytes = 2\n";
     let environment = [("MILLRACE_LISTEN", "127.0.0.1:2"), ("MILLRACE_LIMITS__WS__MESSAGE_BYTES", "3")];
     let listen: SocketAddr = "127.0.0.1:3".parse().unwrap();
     let config = load(file, &environment, Overrides { listen: Some(listen), ..Overrides::default() }).unwrap();
@@ -157,7 +158,7 @@ fn a_value_of_the_wrong_type_names_its_key_and_place() {
         "mode = \"staging\"",
         "limits = 3",
         "[limits]\nbody_bytes = 0",
-        "[limits.ws]\nsockets_per_subject = -1",
+        "[limits.ws]\nstarts_burst = -1",
         "[executor]\ncache_bytes = 1.5",
         "[log]\nformat = \"xml\"",
     ] {
@@ -204,7 +205,8 @@ fn production_mode_needs_an_issuer_an_audience_and_one_source_of_keys() {
 
 #[test]
 fn origins_are_origins() {
-    for wrong in ["*", "shop.example.com", "https://", "https://shop.example.com/", "https://Shop.example.com", "null"] {
+    for wrong in ["*", "shop.example.com", "https://", "https://shop.example.com/", "https://Shop.example.com", "null"]
+    {
         let error = from_file(&format!("allowed_origins = [\"{wrong}\"]")).expect_err(wrong);
         assert!(error.to_string().contains(wrong), "{error}");
     }

@@ -2,7 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
-    num::{NonZeroU64, NonZeroUsize},
+    num::{NonZeroU32, NonZeroU64, NonZeroUsize},
     path::PathBuf,
 };
 
@@ -70,13 +70,13 @@ settings! {
         issuer: Option<String> = None, example "\"https://id.example.com/\"";
         /// The `aud` that a token must have, alone or among others.
         audience: Option<String> = None, example "\"millrace\"";
-        /// A JSON Web Key Set (RFC 7517) with the issuer's public keys: EdDSA (Ed25519), RS256 or ES256. It is read
-        /// again when it changes.
+        /// A JSON Web Key Set (RFC 7517) with the issuer's public keys: `EdDSA` (Ed25519), `RS256` or
+        /// `ES256`. It is read again when it changes.
         jwks_file: Option<PathBuf> = None, example "\"jwks.json\"";
         /// A file with the secret of HS256 tokens, at least 32 bytes. A newline at its end does not count.
         hs256_secret_file: Option<PathBuf> = None, example "\"/run/secrets/millrace-hs256\"";
         /// The secret of HS256 tokens itself, at least 32 bytes. Meant for the environment:
-        /// MILLRACE_AUTH__HS256_SECRET.
+        /// `MILLRACE_AUTH__HS256_SECRET`.
         hs256_secret: Option<Secret<String>> = None, example "\"...\"";
         /// Seconds by which the clocks of the issuer and this machine may differ.
         leeway_s: u32 = 30;
@@ -88,13 +88,17 @@ settings! {
     pub struct Limits {
         /// Bytes of a request's body.
         body_bytes: NonZeroUsize = count(256 * 1024);
+        /// Sockets and event streams that are open at the same time, of everybody.
+        connections: NonZeroUsize = count(20_000);
+        /// Sockets and event streams that one caller has open at the same time.
+        connections_per_subject: NonZeroUsize = count(10);
         /// Milliseconds that a query waits for the read model to reach its `minPosition`.
         min_position_wait_ms: NonZeroU64 = above_zero(5_000);
     }
     sections {
         /// A GraphQL document. Checked before it is parsed, except depth and complexity, which need the schema.
         document: DocumentLimits;
-        /// WebSockets.
+        /// One WebSocket.
         ws: WebSocketLimits;
     }
 }
@@ -112,8 +116,10 @@ settings! {
         aliases: NonZeroUsize = count(30);
         /// Directives.
         directives: NonZeroUsize = count(50);
-        /// Fields of an operation's root.
+        /// Fields at the top of a query.
         root_fields: NonZeroUsize = count(20);
+        /// Fields at the top of a mutation. Each is a command.
+        mutation_root_fields: NonZeroUsize = count(5);
         /// Fields inside each other, fragments followed.
         depth: NonZeroUsize = count(12);
         /// Complexity: one for each field, times the number of items that a list is asked for.
@@ -122,16 +128,18 @@ settings! {
 }
 
 settings! {
-    /// What one WebSocket, and one caller with several, may ask for.
+    /// What one WebSocket may ask for.
     pub struct WebSocketLimits {
         /// Milliseconds for the client to send `connection_init`.
         init_timeout_ms: NonZeroU64 = above_zero(5_000);
-        /// Milliseconds between two pings. A socket that has not answered by the next one is closed.
+        /// Milliseconds between two pings. A client that is silent for two of them is gone.
         ping_interval_ms: NonZeroU64 = above_zero(20_000);
         /// Operations that one socket has open at the same time.
         operations_per_socket: NonZeroUsize = count(50);
-        /// Sockets that one caller has open at the same time.
-        sockets_per_subject: NonZeroUsize = count(10);
+        /// Operations that one socket may start in a minute, in the long run.
+        starts_per_minute: NonZeroU32 = count_u32(60);
+        /// Operations that one socket may start at once, after a quiet time.
+        starts_burst: NonZeroU32 = count_u32(60);
         /// Bytes of a message from the client.
         message_bytes: NonZeroUsize = count(64 * 1024);
     }
@@ -155,7 +163,7 @@ settings! {
     /// The workers that keep the read models.
     pub struct Projections {
         /// Events that are applied in one transaction at most.
-        batch_events: NonZeroUsize = count(1_000);
+        batch_events: NonZeroUsize = count(512);
     }
 }
 
@@ -274,9 +282,7 @@ impl Auth {
         match given.as_slice() {
             [] => Err(ConfigError::MissingInProduction { key: "auth.jwks_file" }),
             [(_, keys)] => Ok(Trust { issuer, audience, keys: *keys }),
-            several => {
-                Err(ConfigError::AmbiguousKeySource { keys: several.iter().map(|(name, _)| *name).collect() })
-            }
+            several => Err(ConfigError::AmbiguousKeySource { keys: several.iter().map(|(name, _)| *name).collect() }),
         }
     }
 }
@@ -286,12 +292,18 @@ fn is_origin(text: &str) -> bool {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     host.is_some_and(|host| {
         !host.is_empty()
-            && host.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | ':' | '[' | ']'))
+            && host
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | ':' | '[' | ']'))
     })
 }
 
 const fn count(value: usize) -> NonZeroUsize {
     NonZeroUsize::new(value).expect("defaults are not zero")
+}
+
+const fn count_u32(value: u32) -> NonZeroU32 {
+    NonZeroU32::new(value).expect("defaults are not zero")
 }
 
 const fn above_zero(value: u64) -> NonZeroU64 {

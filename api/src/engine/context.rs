@@ -11,12 +11,12 @@ use crate::auth::Viewer;
 pub struct RequestId(Arc<str>);
 
 /// Characters a request id of the caller's may have.
-pub const REQUEST_ID_CHARS_MAX: usize = 64;
+const REQUEST_ID_CHARS_MAX: usize = 64;
 
 impl RequestId {
     /// An id nobody has used.
     pub fn fresh(ids: &dyn IdSource) -> Self {
-        Self(ids.fresh().hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()).as_ref().into())
+        Self(Arc::from(&*ids.fresh().hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer())))
     }
 
     /// The caller's own id, if it is one that can stand in a log line: letters, digits, `-`, `_` and `.`.

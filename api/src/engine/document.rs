@@ -15,11 +15,13 @@ use quick_cache::{Weighter, sync::Cache};
 use sha2::{Digest as _, Sha256};
 
 use super::{
+    cohort::Cohorts,
     context::CallContext,
     errors,
     guard::{self, GuardLimits},
     request::{GraphQlRequest, RequestError},
 };
+use crate::graphql::ReadPosition;
 
 /// What the engine allows and keeps.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +59,7 @@ struct Inner<S> {
     limits: EngineLimits,
     lifecycle: Lifecycle,
     documents: Cache<Box<str>, Arc<Document>, DocumentWeight>,
+    cohorts: Cohorts,
 }
 
 impl<S> Clone for Engine<S> {
@@ -109,6 +112,25 @@ impl Prepared {
         sorted.to_string()
     }
 
+    /// The same, without one variable.
+    pub(super) fn variables_json_without(&self, name: Option<&str>) -> String {
+        let mut sorted = serde_json::to_value(&self.variables).expect("variables came from JSON and go back to it");
+        if let (Some(variables), Some(name)) = (sorted.as_object_mut(), name) {
+            variables.remove(name);
+        }
+        sorted.to_string()
+    }
+
+    /// The variable that gives the root field's argument `after`. In a subscription nothing else is of its type, so
+    /// subscriptions that differ in it alone deliver the same from then on.
+    pub(super) fn after_variable(&self) -> Option<String> {
+        let operation = operation(&self.document.parsed, self.operation_name()).ok()?;
+        let Selection::Field(field) = &operation.selection_set.node.items.first()?.node else { return None };
+        // The parser's type of values cannot be named here; a variable is the only one that is written so.
+        let after = field.node.get_argument("after")?.node.to_string();
+        after.strip_prefix('$').map(ToOwned::to_owned)
+    }
+
     /// The fields at the top of the operation, by their names in the schema; what fragments add is not among them.
     pub fn root_fields(&self) -> impl Iterator<Item = &str> {
         let operation = operation(&self.document.parsed, self.operation_name()).ok();
@@ -140,7 +162,7 @@ impl<S: Executor> Engine<S> {
         // Used by quick_cache to size its index; the weight is what bounds the cache.
         let documents_expected = 256;
         let documents = Cache::with_weighter(documents_expected, limits.cache_bytes_max, DocumentWeight);
-        Self(Arc::new(Inner { schema, limits, lifecycle, documents }))
+        Self(Arc::new(Inner { schema, limits, lifecycle, documents, cohorts: Cohorts::default() }))
     }
 
     pub(super) fn schema(&self) -> &S {
@@ -149,6 +171,15 @@ impl<S: Executor> Engine<S> {
 
     pub(super) fn lifecycle(&self) -> &Lifecycle {
         &self.0.lifecycle
+    }
+
+    pub(super) fn cohorts(&self) -> &Cohorts {
+        &self.0.cohorts
+    }
+
+    /// How many executions serve all live subscriptions: one for each set of equal ones.
+    pub fn live_executions(&self) -> usize {
+        self.0.cohorts.count()
     }
 
     /// Guards and parses the document, unless it is known, and chooses the operation.
@@ -175,7 +206,8 @@ impl<S: Executor> Engine<S> {
     pub async fn execute(&self, prepared: Prepared, context: CallContext) -> Response {
         let request_id = context.request_id.clone();
         let kind = prepared.kind;
-        let request = context.attach(prepared.into_request());
+        let reflected = Arc::new(ReadPosition::default());
+        let request = context.attach(prepared.into_request()).data(Arc::clone(&reflected));
         let result = match kind {
             OperationKind::Query | OperationKind::Subscription => {
                 // The schema is shared and immutable; what a panic leaves half done dies with the request.
@@ -189,6 +221,9 @@ impl<S: Executor> Engine<S> {
         };
         let mut response = result.unwrap_or_else(|| errors::panicked(&request_id));
         errors::finish(&mut response, &request_id);
+        if let Some(position) = reflected.get() {
+            response.extensions.insert("position".to_owned(), position.to_string().into());
+        }
         response
     }
 

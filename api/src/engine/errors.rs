@@ -101,7 +101,8 @@ pub(super) fn panicked(request_id: &RequestId) -> Response {
 
 /// async-graphql's own words for values that a scalar, an enum, an input object or a validator refuses.
 fn is_about_input(message: &str) -> bool {
-    const STARTS: [&str; 4] = ["Failed to parse \"", "Expected input type \"", "Invalid value for argument ", "Variable "];
+    const STARTS: [&str; 4] =
+        ["Failed to parse \"", "Expected input type \"", "Invalid value for argument ", "Variable "];
     STARTS.iter().any(|start| message.starts_with(start))
 }
 

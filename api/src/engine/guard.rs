@@ -134,7 +134,10 @@ pub fn check(document: &str, limits: &GuardLimits) -> Result<(), GuardError> {
 }
 
 /// Refuses values that are nested too deep. Takes time linear in their size, and no stack.
-pub fn check_variables(variables: &serde_json::Map<String, Value>, limits: &GuardLimits) -> Result<(), GuardError> {
+pub(super) fn check_variables(
+    variables: &serde_json::Map<String, Value>,
+    limits: &GuardLimits,
+) -> Result<(), GuardError> {
     let mut open: Vec<(&Value, u64)> = variables.values().map(|value| (value, 1)).collect();
     while let Some((value, depth)) = open.pop() {
         match value {

@@ -18,3 +18,6 @@ pub use errors::{Outcome, RESPONSE_ERRORS_MAX, errors_json, internal, response_j
 pub use guard::{GuardError, GuardLimit, GuardLimits, check as guard_document};
 pub use live::{LivePhase, LiveReporter};
 pub use request::{GraphQlRequest, RequestError};
+
+#[cfg(test)]
+pub(crate) mod testing;

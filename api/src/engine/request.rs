@@ -34,7 +34,9 @@ impl GraphQlRequest {
         let mut fields = match value {
             Value::Object(fields) => fields,
             Value::Array(_) => return Err(RequestError::malformed("batches are not supported, send one request each")),
-            other => return Err(RequestError::malformed(format!("the request is {}, not an object", kind_of(&other)))),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+                return Err(RequestError::malformed(format!("the request is {}, not an object", kind_of(&value))));
+            }
         };
         let query = match fields.remove("query") {
             Some(Value::String(query)) => query,

@@ -90,9 +90,7 @@ impl Log {
         let indexes = self.streams.get(&append.stream).map_or(&[][..], Vec::as_slice);
         let last = indexes.len().checked_sub(1).map(revision);
         if append.expected != ExpectedRevision::after(last) {
-            return self
-                .earlier(append, indexes)
-                .ok_or(AppendError::WrongExpectedRevision { actual: last });
+            return self.earlier(append, indexes).ok_or(AppendError::WrongExpectedRevision { actual: last });
         }
         let (first_revision, first_index) = (indexes.len(), self.events.len());
         let recorded = append.events.iter().enumerate().map(|(offset, event)| RecordedEvent {

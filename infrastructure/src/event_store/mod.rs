@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 pub use error::{AppendError, StoreError};
 pub use memory::MemoryEventStore;
-pub use sqlite::{SqliteEventStore, SqliteEventStoreOptions};
+pub use sqlite::{SqliteEventStore, SqliteEventStoreOptions, SqliteEventVisitor};
 pub use subscription::{Batch, Subscription};
 pub use types::{
     AllPage, Append, Appended, Direction, ExpectedRevision, Name, NewEvent, Position, RecordedEvent, Revision,

@@ -44,6 +44,9 @@ enum Job<D: Decider> {
     Look(oneshot::Sender<CurrentAnswer<D>>),
 }
 
+/// Commands that were taken from the lane and not answered yet.
+type Undecided<D> = VecDeque<(Request<<D as Decider>::Command>, oneshot::Sender<Answer<D>>)>;
+
 type Shard<D> = HashMap<Uuid, VecDeque<Job<D>>>;
 
 struct ByWeight;
@@ -237,7 +240,7 @@ impl<D: Decider> LaneTask<D> {
         let name = self.lanes.name(self.stream);
         let mut loaded =
             self.lanes.cache.remove(&self.stream).map(|(_, loaded)| Arc::unwrap_or_clone(loaded));
-        let mut rest: VecDeque<(Request<D::Command>, oneshot::Sender<Answer<D>>)> = VecDeque::new();
+        let mut rest = Undecided::<D>::new();
         loop {
             let mut looks = Vec::new();
             if !self.take(&mut rest, &mut looks, &mut loaded) {
@@ -261,7 +264,7 @@ impl<D: Decider> LaneTask<D> {
     /// Takes what waits. False, and the lane is gone, if there is nothing left to do.
     fn take(
         &mut self,
-        rest: &mut VecDeque<(Request<D::Command>, oneshot::Sender<Answer<D>>)>,
+        rest: &mut Undecided<D>,
         looks: &mut Vec<oneshot::Sender<CurrentAnswer<D>>>,
         loaded: &mut Option<Loaded<D>>,
     ) -> bool {

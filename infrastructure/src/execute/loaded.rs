@@ -1,13 +1,13 @@
 //! A stream folded into its aggregate's state, with the commands it holds.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc};
 
 use domain::Decider;
 use uuid::Uuid;
 
 use super::{Current, Executed, error::ExecuteError, metadata::CommandMark};
 use crate::{
-    codec,
+    codec::{self, DecodeError},
     event_store::{
         Direction, EventStore, ExpectedRevision, PAGE_EVENTS_MAX, Position, RecordedEvent, Revision, StreamId,
     },
@@ -60,10 +60,8 @@ impl<D: Decider> Loaded<D> {
                 .await
                 .map_err(ExecuteError::Store)?;
             for event in &page.events {
-                self.apply(event).map_err(|source| ExecuteError::Undecodable {
-                    stream: stream.clone(),
-                    source: Arc::new(source),
-                })?;
+                self.apply(event)
+                    .map_err(|source| ExecuteError::Undecodable { stream: stream.clone(), source: Arc::new(source) })?;
             }
             if page.is_end {
                 return Ok(self);
@@ -71,22 +69,22 @@ impl<D: Decider> Loaded<D> {
         }
     }
 
-    fn apply(&mut self, recorded: &RecordedEvent) -> Result<(), codec::DecodeError> {
-        let event = codec::decode::<D::Event>(&recorded.type_name, &recorded.data)?;
-        self.evolve(&event);
+    fn apply(&mut self, recorded: &RecordedEvent) -> Result<(), DecodeError> {
+        let fold = || -> Result<(), DecodeError> {
+            let event = codec::decode::<D::Event>(&recorded.type_name, &recorded.data)?;
+            let state = Arc::unwrap_or_clone(std::mem::take(&mut self.state));
+            self.state = Arc::new(D::evolve(state, &event));
+            Ok(())
+        };
+        // What is half folded is thrown away by the caller.
+        std::panic::catch_unwind(AssertUnwindSafe(fold))
+            .unwrap_or_else(|_| Err(DecodeError::Panicked { type_name: recorded.type_name.to_string() }))?;
         self.revision = Some(recorded.revision);
         self.position = recorded.position;
         if let Ok(mark) = serde_json::from_str::<CommandMark>(&recorded.metadata) {
-            self.commands
-                .insert(mark.command_id, Receipt { position: recorded.position, input_hash: mark.input_hash });
+            self.commands.insert(mark.command_id, Receipt { position: recorded.position, input_hash: mark.input_hash });
         }
         Ok(())
-    }
-
-    /// Moves the state on by one event.
-    pub(super) fn evolve(&mut self, event: &D::Event) {
-        let state = Arc::unwrap_or_clone(std::mem::take(&mut self.state));
-        self.state = Arc::new(D::evolve(state, event));
     }
 
     pub(super) fn current(&self) -> Current<D::State> {

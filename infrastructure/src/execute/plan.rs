@@ -22,6 +22,9 @@ use crate::{
 /// What the executor answers to one command.
 pub(super) type Answer<D> = Result<Executed<<D as Decider>::State>, ExecuteError<<D as Decider>::Rejection>>;
 
+/// The events that follow from a command, and the state after them.
+type Decision<D> = (Vec<<D as Decider>::Event>, Arc<<D as Decider>::State>);
+
 /// What became of one command of a batch, before the append.
 enum Verdict<D: Decider> {
     /// An answer that needs no append of its own.
@@ -138,9 +141,9 @@ impl<D: Decider> Plan<D> {
         if let Some(verdict) = self.repeat_of(request) {
             return Some(verdict);
         }
-        let decided = match self.decide_one(request, now) {
+        let (decided, state) = match self.decide_one(request, now) {
             Err(error) => return Some(Verdict::Answer(Err(error))),
-            Ok(decided) if decided.is_empty() => return Some(self.nothing_new(false)),
+            Ok((decided, _)) if decided.is_empty() => return Some(self.nothing_new()),
             Ok(decided) => decided,
         };
         let new = encode(&decided, request, now);
@@ -152,7 +155,7 @@ impl<D: Decider> Plan<D> {
             return None;
         }
         self.bytes += bytes;
-        Some(self.accept(request, &decided, new))
+        Some(self.accept(request, state, new))
     }
 
     fn repeat_of(&self, request: &Request<D::Command>) -> Option<Verdict<D>> {
@@ -161,9 +164,11 @@ impl<D: Decider> Plan<D> {
         if receipt.input_hash != request.metadata.input_hash {
             return Some(Verdict::Answer(Err(ExecuteError::CommandReused(command))));
         }
-        Some(match self.commands.contains_key(&command) {
-            true => self.nothing_new(true),
-            false => Verdict::Answer(Ok(self.after.executed(receipt.position, true))),
+        Some(match (self.commands.get(&command), self.after.revision) {
+            (Some(last), Some(revision)) => {
+                Verdict::Events { last: *last, revision, state: Arc::clone(&self.after.state), is_repeat: true }
+            }
+            _ => Verdict::Answer(Ok(self.after.executed(receipt.position, true))),
         })
     }
 
@@ -171,13 +176,20 @@ impl<D: Decider> Plan<D> {
         &self,
         request: &Request<D::Command>,
         now: Timestamp,
-    ) -> Result<Vec<D::Event>, ExecuteError<D::Rejection>> {
+    ) -> Result<Decision<D>, ExecuteError<D::Rejection>> {
         let actual = self.after.revision;
         if request.expected.is_some() && request.expected != actual {
             return Err(ExecuteError::VersionConflict { stream: self.stream.clone(), actual });
         }
         // A rule that panics is a defect of that rule; the other commands of the batch are not to blame.
-        let decide = || D::decide(&self.after.state, request.command.clone(), now);
+        let decide = || {
+            let decided = D::decide(&self.after.state, request.command.clone(), now)?;
+            let state = match decided.as_slice() {
+                [] => Arc::clone(&self.after.state),
+                events => Arc::new(events.iter().fold(D::State::clone(&self.after.state), D::evolve)),
+            };
+            Ok((decided, state))
+        };
         match std::panic::catch_unwind(AssertUnwindSafe(decide)) {
             Ok(decided) => decided.map_err(ExecuteError::Rejected),
             Err(_) => Err(ExecuteError::Panicked(self.stream.clone())),
@@ -185,21 +197,19 @@ impl<D: Decider> Plan<D> {
     }
 
     /// Success without events. Where earlier commands of the batch have some, it rests on the last of them.
-    fn nothing_new(&self, is_repeat: bool) -> Verdict<D> {
+    fn nothing_new(&self) -> Verdict<D> {
         match (self.events.len().checked_sub(1), self.after.revision) {
             (Some(last), Some(revision)) => {
-                Verdict::Events { last, revision, state: Arc::clone(&self.after.state), is_repeat }
+                Verdict::Events { last, revision, state: Arc::clone(&self.after.state), is_repeat: false }
             }
-            _ => Verdict::Answer(Ok(self.after.executed(self.after.position, is_repeat))),
+            _ => Verdict::Answer(Ok(self.after.executed(self.after.position, false))),
         }
     }
 
-    fn accept(&mut self, request: &Request<D::Command>, decided: &[D::Event], new: Vec<NewEvent>) -> Verdict<D> {
-        let mut revision = ExpectedRevision::after(self.after.revision).first_new();
-        for event in decided {
-            self.after.evolve(event);
-            self.after.revision = Some(revision);
-            revision = revision.next();
+    fn accept(&mut self, request: &Request<D::Command>, state: Arc<D::State>, new: Vec<NewEvent>) -> Verdict<D> {
+        self.after.state = state;
+        for _ in &new {
+            self.after.revision = Some(ExpectedRevision::after(self.after.revision).first_new());
         }
         self.events.extend(new);
         let command = request.metadata.command_id;
@@ -207,7 +217,7 @@ impl<D: Decider> Plan<D> {
         // The position is known at the commit.
         let receipt = Receipt { position: Position::START, input_hash: request.metadata.input_hash };
         self.after.commands.insert(command, receipt);
-        self.nothing_new(false)
+        self.nothing_new()
     }
 }
 

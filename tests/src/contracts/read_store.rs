@@ -1,13 +1,46 @@
-//! What every read store must do: the promises of the port, by number, and the SQL that projections rely on.
+//! The contract of a read store: the promises of `ReadStore`, by number, and the SQL that projections rely on.
 //!
-//! Each case gets an empty store. What a store may do beyond the port is tested beside the adapter.
+//! Each case gets an empty store. Promise 5 is about restarts and has a suite of its own.
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use futures_util::FutureExt as _;
 use infrastructure::read_store::{Cost, Query, ReadStore, ReadStoreError, Row, Statement, Value};
 use uuid::Uuid;
+
+/// The tests of this suite for one adapter.
+#[macro_export]
+macro_rules! read_store_cases {
+    ($adapter:ident => $factory:expr) => {
+        $crate::contract_tests! {
+            read_store, $adapter => $factory, [
+                promise_1_a_transaction_is_all_or_nothing,
+                a_failing_row_takes_all_rows_with_it,
+                a_table_of_a_failed_transaction_does_not_exist,
+                promise_2_an_unmet_guard_rolls_everything_back,
+                a_guard_counts_each_row_of_a_statement,
+                promise_3_a_query_sees_every_transaction_that_returned,
+                readers_beside_a_writer_see_whole_transactions_only,
+                promise_4_values_come_back_as_they_went_in,
+                json_comes_back_as_the_same_document,
+                nothing_comes_back_as_nothing,
+                placeholders_may_stand_in_any_order,
+                a_placeholder_may_stand_twice,
+                placeholders_may_have_two_digits,
+                a_dollar_in_a_literal_is_no_placeholder,
+                an_upsert_inserts_or_updates,
+                a_statement_for_no_rows_does_nothing,
+                a_wrong_query_is_refused,
+                transactions_that_come_at_once_all_happen,
+                tables_come_and_go,
+            ]
+        }
+    };
+}
+pub use crate::read_store_cases as cases;
+
+/// What the cases take.
+pub type Store = Arc<dyn ReadStore>;
 
 const INSERT: &str = "INSERT INTO counters (id, n) VALUES ($1, $2)";
 const SELECT: &str = "SELECT id, n FROM counters ORDER BY id";
@@ -16,7 +49,8 @@ fn counter(id: i64, n: i64) -> Vec<Value> {
     vec![Value::Int(id), Value::Int(n)]
 }
 
-fn insert(id: i64, n: i64) -> Statement {
+/// A new counter that stands at `n`.
+pub(super) fn insert(id: i64, n: i64) -> Statement {
     Statement::once(INSERT, counter(id, n))
 }
 
@@ -24,7 +58,8 @@ async fn run(store: &dyn ReadStore, sql: &str, params: Vec<Value>) {
     store.transaction(vec![Statement::once(sql, params)]).await.expect("the statement is right");
 }
 
-async fn create_counters(store: &dyn ReadStore) {
+/// The table that most cases use.
+pub(super) async fn create_counters(store: &dyn ReadStore) {
     run(store, "CREATE TABLE counters (id BIGINT NOT NULL PRIMARY KEY, n BIGINT NOT NULL)", vec![]).await;
 }
 
@@ -36,7 +71,8 @@ async fn rows(store: &dyn ReadStore, sql: &str, params: Vec<Value>) -> Vec<Row> 
     found
 }
 
-async fn counters(store: &dyn ReadStore) -> Vec<(i64, i64)> {
+/// Every counter, by its id.
+pub(super) async fn counters(store: &dyn ReadStore) -> Vec<(i64, i64)> {
     pairs(&rows(store, SELECT, vec![]).await)
 }
 
@@ -49,7 +85,7 @@ fn micros(micros: i64) -> DateTime<Utc> {
 }
 
 /// Promise 1: the statement in the middle fails, and neither those before nor those after it happen.
-pub async fn promise_1_a_transaction_is_all_or_nothing(store: Arc<dyn ReadStore>) {
+pub async fn promise_1_a_transaction_is_all_or_nothing(store: Store) {
     create_counters(&*store).await;
     run(&*store, INSERT, counter(1, 10)).await;
     for wrong in ["INSERT INTO counters (id, n) VALUES (1, 0)", "INSERT INTO nowhere (id) VALUES (1)", "no SQL"] {
@@ -62,7 +98,7 @@ pub async fn promise_1_a_transaction_is_all_or_nothing(store: Arc<dyn ReadStore>
 }
 
 /// Promise 1, within one statement: a row in the middle fails, and no row of it stays.
-pub async fn a_failing_row_takes_all_rows_with_it(store: Arc<dyn ReadStore>) {
+pub async fn a_failing_row_takes_all_rows_with_it(store: Store) {
     create_counters(&*store).await;
     let rows = vec![counter(1, 1), counter(2, 2), counter(1, 3), counter(4, 4)];
     let outcome = store.transaction(vec![Statement::each(INSERT, rows)]).await;
@@ -71,7 +107,7 @@ pub async fn a_failing_row_takes_all_rows_with_it(store: Arc<dyn ReadStore>) {
 }
 
 /// Promise 1, for tables: making one is part of the transaction.
-pub async fn a_table_of_a_failed_transaction_does_not_exist(store: Arc<dyn ReadStore>) {
+pub async fn a_table_of_a_failed_transaction_does_not_exist(store: Store) {
     let table = Statement::once("CREATE TABLE lost (id BIGINT)", vec![]);
     let outcome = store.transaction(vec![table.clone(), Statement::once("no SQL", vec![])]).await;
     assert!(matches!(outcome, Err(ReadStoreError::Refused(_))), "{outcome:?}");
@@ -79,7 +115,7 @@ pub async fn a_table_of_a_failed_transaction_does_not_exist(store: Arc<dyn ReadS
 }
 
 /// Promise 2: a guard that is not met rolls back everything, before and after it.
-pub async fn promise_2_an_unmet_guard_rolls_everything_back(store: Arc<dyn ReadStore>) {
+pub async fn promise_2_an_unmet_guard_rolls_everything_back(store: Store) {
     create_counters(&*store).await;
     store.transaction(vec![insert(1, 10), insert(2, 20)]).await.expect("rows");
     for (sql, expected, changed) in [
@@ -96,7 +132,7 @@ pub async fn promise_2_an_unmet_guard_rolls_everything_back(store: Arc<dyn ReadS
 }
 
 /// Promise 2, row by row: the guard counts for each run, not for their sum.
-pub async fn a_guard_counts_each_row_of_a_statement(store: Arc<dyn ReadStore>) {
+pub async fn a_guard_counts_each_row_of_a_statement(store: Store) {
     create_counters(&*store).await;
     store.transaction(vec![insert(1, 10), insert(2, 20)]).await.expect("rows");
     let update = "UPDATE counters SET n = $2 WHERE id = $1";
@@ -109,7 +145,7 @@ pub async fn a_guard_counts_each_row_of_a_statement(store: Arc<dyn ReadStore>) {
 }
 
 /// Promise 3: whatever returned is seen, on every connection that a query may get.
-pub async fn promise_3_a_query_sees_every_transaction_that_returned(store: Arc<dyn ReadStore>) {
+pub async fn promise_3_a_query_sees_every_transaction_that_returned(store: Store) {
     create_counters(&*store).await;
     run(&*store, INSERT, counter(1, 0)).await;
     for n in 1..=200 {
@@ -125,7 +161,7 @@ pub async fn promise_3_a_query_sees_every_transaction_that_returned(store: Arc<d
 }
 
 /// Promise 3: readers beside a writer see whole transactions only, and never go back in time.
-pub async fn readers_beside_a_writer_see_whole_transactions_only(store: Arc<dyn ReadStore>) {
+pub async fn readers_beside_a_writer_see_whole_transactions_only(store: Store) {
     const COUNTERS: i64 = 50;
     const TRANSACTIONS: i64 = 300;
     create_counters(&*store).await;
@@ -158,7 +194,7 @@ pub async fn readers_beside_a_writer_see_whole_transactions_only(store: Arc<dyn 
 }
 
 /// Promise 4: every kind of value, at its limits.
-pub async fn promise_4_values_come_back_as_they_went_in(store: Arc<dyn ReadStore>) {
+pub async fn promise_4_values_come_back_as_they_went_in(store: Store) {
     let table = "CREATE TABLE kinds (n BIGINT NOT NULL PRIMARY KEY, id UUID, number BIGINT, body TEXT, at TIMESTAMPTZ)";
     run(&*store, table, vec![]).await;
     let ids = [Uuid::nil(), Uuid::max(), Uuid::from_u128(0x0190_1234_5678_7abc_8def_0123_4567_89ab)];
@@ -190,7 +226,7 @@ pub async fn promise_4_values_come_back_as_they_went_in(store: Arc<dyn ReadStore
 }
 
 /// Promise 4, for JSON: the same document, though spaces and the order of keys may differ.
-pub async fn json_comes_back_as_the_same_document(store: Arc<dyn ReadStore>) {
+pub async fn json_comes_back_as_the_same_document(store: Store) {
     run(&*store, "CREATE TABLE documents (n BIGINT NOT NULL PRIMARY KEY, body JSONB)", vec![]).await;
     let documents = [
         r#"{"b":[1,2.5,-3e2,null,true],"a":{"ü":"世界 🦀","empty":""}}"#,
@@ -213,7 +249,7 @@ pub async fn json_comes_back_as_the_same_document(store: Arc<dyn ReadStore>) {
 }
 
 /// Promise 4, for nothing: every column of every kind may hold it, and it is not zero nor empty.
-pub async fn nothing_comes_back_as_nothing(store: Arc<dyn ReadStore>) {
+pub async fn nothing_comes_back_as_nothing(store: Store) {
     run(&*store, "CREATE TABLE empty (id UUID, n BIGINT, body TEXT, at TIMESTAMPTZ, doc JSONB)", vec![]).await;
     let sql = "INSERT INTO empty (id, n, body, at, doc) VALUES ($1, $2, $3, $4, $5)";
     run(&*store, sql, vec![Value::Null; 5]).await;
@@ -225,32 +261,8 @@ pub async fn nothing_comes_back_as_nothing(store: Arc<dyn ReadStore>) {
     assert!(!found[0].is_null(5), "a column that is not there does not hold nothing either");
 }
 
-/// Promise 5: a store that is opened again holds every transaction that returned, and those that were under way
-/// whole or not at all, and none without those before it. `open` opens the same store each time.
-pub async fn promise_5_a_restart_keeps_whole_transactions_in_order(open: impl Fn() -> Arc<dyn ReadStore>) {
-    const RETURNED: i64 = 20;
-    const UNDER_WAY: i64 = 20;
-    let pair = |n: i64| vec![insert(2 * n, n), insert(2 * n + 1, n)];
-    let store = open();
-    create_counters(&*store).await;
-    for n in 0..RETURNED {
-        store.transaction(pair(n)).await.expect("rows");
-    }
-    for n in RETURNED..RETURNED + UNDER_WAY {
-        // Asked for, but not waited for.
-        let _outcome = store.transaction(pair(n)).now_or_never();
-    }
-    drop(store);
-
-    let found = counters(&*open()).await;
-    let whole: Vec<_> = (0..RETURNED + UNDER_WAY).flat_map(|n| [(2 * n, n), (2 * n + 1, n)]).collect();
-    assert!(whole.starts_with(&found), "holes or halves: {found:?}");
-    assert_eq!(found.len() % 2, 0, "half a transaction: {found:?}");
-    assert!(found.contains(&(2 * RETURNED - 1, RETURNED - 1)), "a transaction that returned is lost: {found:?}");
-}
-
 /// Placeholders go by their number, not by where they stand.
-pub async fn placeholders_may_stand_in_any_order(store: Arc<dyn ReadStore>) {
+pub async fn placeholders_may_stand_in_any_order(store: Store) {
     create_counters(&*store).await;
     run(&*store, "INSERT INTO counters (n, id) VALUES ($2, $1)", counter(1, 10)).await;
     run(&*store, "UPDATE counters SET n = n + $2 WHERE id = $1", counter(1, 5)).await;
@@ -259,7 +271,7 @@ pub async fn placeholders_may_stand_in_any_order(store: Arc<dyn ReadStore>) {
 }
 
 /// A placeholder that stands twice has one value.
-pub async fn a_placeholder_may_stand_twice(store: Arc<dyn ReadStore>) {
+pub async fn a_placeholder_may_stand_twice(store: Store) {
     create_counters(&*store).await;
     store.transaction(vec![insert(1, 1), insert(2, 1), insert(3, 2)]).await.expect("rows");
     let sql = "SELECT id, n FROM counters WHERE (id = $2 OR n = $2) AND id <> $1 AND n <> $1 ORDER BY id";
@@ -268,7 +280,7 @@ pub async fn a_placeholder_may_stand_twice(store: Arc<dyn ReadStore>) {
 }
 
 /// Ten placeholders and more: `$1` is not the start of `$10`.
-pub async fn placeholders_may_have_two_digits(store: Arc<dyn ReadStore>) {
+pub async fn placeholders_may_have_two_digits(store: Store) {
     create_counters(&*store).await;
     store.transaction((1..=12).map(|id| insert(id, id)).collect()).await.expect("rows");
     let sql = "SELECT id, n FROM counters WHERE id IN ($12, $11, $10, $9, $8, $7, $6, $5, $4, $3, $2) \
@@ -279,7 +291,7 @@ pub async fn placeholders_may_have_two_digits(store: Arc<dyn ReadStore>) {
 }
 
 /// A dollar sign in a literal is text.
-pub async fn a_dollar_in_a_literal_is_no_placeholder(store: Arc<dyn ReadStore>) {
+pub async fn a_dollar_in_a_literal_is_no_placeholder(store: Store) {
     run(&*store, "CREATE TABLE prices (id BIGINT NOT NULL PRIMARY KEY, label TEXT NOT NULL)", vec![]).await;
     run(&*store, "INSERT INTO prices (label, id) VALUES ('it''s $2', $1)", vec![Value::Int(1)]).await;
     let sql = "SELECT label FROM prices WHERE label = 'it''s $2' AND id = $1";
@@ -288,7 +300,7 @@ pub async fn a_dollar_in_a_literal_is_no_placeholder(store: Arc<dyn ReadStore>) 
 }
 
 /// An upsert inserts or updates, row by row, and may look at both rows.
-pub async fn an_upsert_inserts_or_updates(store: Arc<dyn ReadStore>) {
+pub async fn an_upsert_inserts_or_updates(store: Store) {
     create_counters(&*store).await;
     let upsert = "INSERT INTO counters (id, n) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET n = excluded.n \
                   WHERE counters.n < excluded.n";
@@ -302,7 +314,7 @@ pub async fn an_upsert_inserts_or_updates(store: Arc<dyn ReadStore>) {
 }
 
 /// A statement for no rows does nothing, and so meets any guard.
-pub async fn a_statement_for_no_rows_does_nothing(store: Arc<dyn ReadStore>) {
+pub async fn a_statement_for_no_rows_does_nothing(store: Store) {
     create_counters(&*store).await;
     let nothing = Statement::each(INSERT, vec![]).must_change(1);
     store.transaction(vec![insert(1, 10), nothing, insert(2, 20)]).await.expect("nothing fails");
@@ -311,7 +323,7 @@ pub async fn a_statement_for_no_rows_does_nothing(store: Arc<dyn ReadStore>) {
 }
 
 /// A query that is wrong is refused and leaves the store as it was.
-pub async fn a_wrong_query_is_refused(store: Arc<dyn ReadStore>) {
+pub async fn a_wrong_query_is_refused(store: Store) {
     create_counters(&*store).await;
     for cost in [Cost::Point, Cost::Scan] {
         for sql in ["SELECT missing FROM counters", "SELECT id FROM nowhere", "no SQL"] {
@@ -323,7 +335,7 @@ pub async fn a_wrong_query_is_refused(store: Arc<dyn ReadStore>) {
 }
 
 /// Transactions that come at once all happen, each whole.
-pub async fn transactions_that_come_at_once_all_happen(store: Arc<dyn ReadStore>) {
+pub async fn transactions_that_come_at_once_all_happen(store: Store) {
     create_counters(&*store).await;
     store.transaction(vec![insert(1, 0)]).await.expect("a row");
     let more = || Statement::once("UPDATE counters SET n = n + 1 WHERE id = 1", vec![]).must_change(1);
@@ -338,7 +350,7 @@ pub async fn transactions_that_come_at_once_all_happen(store: Arc<dyn ReadStore>
 }
 
 /// A table may be made, filled, read, and dropped with its index, as a rebuild does with every generation.
-pub async fn tables_come_and_go(store: Arc<dyn ReadStore>) {
+pub async fn tables_come_and_go(store: Store) {
     for generation in 0..3 {
         let made = vec![
             Statement::once("CREATE TABLE IF NOT EXISTS generations (id UUID NOT NULL PRIMARY KEY, n BIGINT)", vec![]),

@@ -145,7 +145,9 @@ impl<'a, 'l> Reader<'a, 'l> {
 
     fn name(&mut self, name: &'a str) -> Result<Before, GuardError> {
         match (self.scopes.last().copied(), self.before) {
-            (_, Before::At) | (Some(Scope::Values), _) => {}
+            // Names of directives, arguments, types and values; and the name behind an alias: that field was counted
+            // with its alias.
+            (_, Before::At) | (Some(Scope::Values), _) | (Some(_), Before::On | Before::Colon) => {}
             (None, _) => self.definition_name(name)?,
             (Some(Scope::Selections { is_top, .. }), Before::Spread) => {
                 // `...on` is an inline fragment; where the grammar takes it for a spread of a fragment called `on`,
@@ -155,9 +157,6 @@ impl<'a, 'l> Reader<'a, 'l> {
                     return Ok(Before::On);
                 }
             }
-            (Some(Scope::Selections { .. }), Before::On) => {}
-            // The name behind an alias: the field was counted with the alias.
-            (Some(Scope::Selections { .. }), Before::Colon) => {}
             (Some(Scope::Selections { is_top, .. }), Before::Name | Before::Other) => self.field(is_top),
         }
         Ok(Before::Name)

@@ -14,8 +14,6 @@ use rusqlite::{Connection, ErrorCode};
 
 use super::StoreError;
 
-/// After how many written pages, by estimate, a checkpoint begins (32 MiB).
-const CHECKPOINT_PAGES: usize = 8_192;
 /// A write-ahead log that is still this long after a checkpoint is worth a warning (256 MiB).
 const LOG_PAGES_WARN: i64 = 65_536;
 /// SQLite's, and so this store's, page size.
@@ -26,7 +24,10 @@ const COMMIT_PAGES: usize = 4;
 /// The checkpoints of one store. Dropping it waits for the one that is running.
 #[derive(Debug)]
 pub(super) struct Checkpoints {
+    /// Written since the last one, by estimate.
     pages: usize,
+    /// When to start one.
+    pages_due: usize,
     is_copying: bool,
     start: Option<Sender<()>>,
     done: Receiver<Result<(), String>>,
@@ -34,8 +35,8 @@ pub(super) struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// Starts the thread with a connection of its own.
-    pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
+    /// Starts the thread with a connection of its own. A checkpoint is due after `pages_due` written pages.
+    pub(super) fn start(connection: Connection, pages_due: usize) -> Result<Self, StoreError> {
         let (start, starts) = channel::<()>();
         let (report, done) = channel();
         let thread = thread::Builder::new()
@@ -48,7 +49,7 @@ impl Checkpoints {
                 }
             })
             .map_err(|error| StoreError::Unavailable(format!("the checkpoint thread does not start: {error}")))?;
-        Ok(Self { pages: 0, is_copying: false, start: Some(start), done, thread: Some(thread) })
+        Ok(Self { pages: 0, pages_due, is_copying: false, start: Some(start), done, thread: Some(thread) })
     }
 
     /// To be called by the writer between two batches. An error says why the device is in doubt.
@@ -67,7 +68,7 @@ impl Checkpoints {
             if pages_left >= LOG_PAGES_WARN {
                 tracing::warn!(log.pages = pages_left, "a long read keeps the write-ahead log at {pages_left} pages");
             }
-        } else if self.pages >= CHECKPOINT_PAGES
+        } else if self.pages >= self.pages_due
             && let Some(start) = &self.start
         {
             start.send(()).map_err(|_| "the checkpoint thread has ended".to_owned())?;

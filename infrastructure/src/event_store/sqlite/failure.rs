@@ -21,20 +21,28 @@ pub(super) struct BatchFailure {
 /// A read that failed.
 #[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
 pub(super) fn of_read(error: Error) -> StoreError {
-    match &error {
-        Error::SqliteFailure(cause, _) => match cause.code {
-            ErrorCode::DiskFull => StoreError::Full,
-            ErrorCode::DatabaseCorrupt => StoreError::Corrupt(error.to_string()),
-            ErrorCode::NotADatabase => StoreError::Format("it is no SQLite database".to_owned()),
-            _ => StoreError::Unavailable(error.to_string()),
-        },
-        Error::FromSqlConversionFailure(..)
-        | Error::IntegralValueOutOfRange(..)
-        | Error::InvalidColumnType(..)
-        | Error::Utf8Error(..)
-        | Error::QueryReturnedNoRows => StoreError::Corrupt(error.to_string()),
-        _ => StoreError::Unavailable(error.to_string()),
+    let code = error.sqlite_error_code();
+    if code == Some(ErrorCode::DiskFull) {
+        StoreError::Full
+    } else if code == Some(ErrorCode::NotADatabase) {
+        StoreError::Format("it is no SQLite database".to_owned())
+    } else if code == Some(ErrorCode::DatabaseCorrupt) || is_of_content(&error) {
+        StoreError::Corrupt(error.to_string())
+    } else {
+        StoreError::Unavailable(error.to_string())
     }
+}
+
+/// Whether SQLite gave what it holds, but that is not what this adapter writes.
+fn is_of_content(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::FromSqlConversionFailure(..)
+            | Error::IntegralValueOutOfRange(..)
+            | Error::InvalidColumnType(..)
+            | Error::Utf8Error(..)
+            | Error::QueryReturnedNoRows
+    )
 }
 
 /// A write that failed before COMMIT and was rolled back: nothing was written.
@@ -51,10 +59,7 @@ pub(super) fn before_commit(error: &Error) -> BatchFailure {
         }
         Some(_) | None => {
             let reason = error.to_string();
-            BatchFailure {
-                answer: AppendError::NotWritten(StoreError::Stopped(reason.clone())),
-                stop: Some(reason),
-            }
+            BatchFailure { answer: AppendError::NotWritten(StoreError::Stopped(reason.clone())), stop: Some(reason) }
         }
     }
 }

@@ -41,8 +41,12 @@ struct Known {
 #[derive(Clone, Copy, Debug)]
 struct Stream {
     number: i64,
+    /// Its last revision, or [`NO_EVENTS`] between its creation and its first event.
     revision: i64,
 }
+
+/// One before the first revision.
+const NO_EVENTS: i64 = -1;
 
 #[derive(Clone, Copy, Debug)]
 struct Numbers {
@@ -118,9 +122,9 @@ impl Known {
 }
 
 fn transact(connection: &Connection, known: &mut Known, appends: &[Append]) -> Result<Answers, BatchFailure> {
-    connection.execute_batch("BEGIN IMMEDIATE").map_err(|error| failure::before_commit(&error))?;
+    run(connection, "BEGIN IMMEDIATE").map_err(|error| failure::before_commit(&error))?;
     match Batch::run(connection, known, appends) {
-        Ok(answers) => match connection.execute_batch("COMMIT") {
+        Ok(answers) => match run(connection, "COMMIT") {
             Ok(()) => Ok(answers),
             Err(error) => Err(rolled_back(connection, failure::of_commit(&error))),
         },
@@ -133,10 +137,14 @@ fn rolled_back(connection: &Connection, failure: BatchFailure) -> BatchFailure {
     if connection.is_autocommit() {
         return failure;
     }
-    match connection.execute_batch("ROLLBACK") {
+    match run(connection, "ROLLBACK") {
         Ok(()) => failure,
         Err(error) => failure::unknown(format!("a failed transaction could not be rolled back: {error}")),
     }
+}
+
+fn run(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(drop)
 }
 
 /// The statements of one transaction, and what is known inside it.
@@ -157,7 +165,8 @@ impl<'c> Batch<'c> {
                 "SELECT s.id, (SELECT max(e.revision) FROM events e WHERE e.stream = s.id)
                  FROM streams s WHERE s.category = ?1 AND s.key = ?2",
             )?,
-            insert_stream: connection.prepare_cached("INSERT INTO streams (id, category, key) VALUES (?1, ?2, ?3)")?,
+            insert_stream: connection
+                .prepare_cached("INSERT INTO streams (id, category, key) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?,
             insert_type: connection.prepare_cached("INSERT INTO event_types (id, name) VALUES (?1, ?2)")?,
             insert_event: connection.prepare_cached(
                 "INSERT INTO events (position, stream, revision, event_id, type, recorded_at, metadata, data)
@@ -172,19 +181,18 @@ impl<'c> Batch<'c> {
 
     /// An error of SQLite ends the batch; a refusal concerns this append alone.
     fn append(&mut self, append: &Append) -> rusqlite::Result<Result<Appended, AppendError>> {
-        let stream = self.find(&append.stream)?;
-        let actual = stream.map(|stream| Revision::new(to_u64(stream.revision)));
+        let mut stream = match self.known.streams.get(&append.stream).copied() {
+            Some(stream) => stream,
+            None => match self.find_or_create(append)? {
+                Some(stream) => stream,
+                None => return Ok(Err(AppendError::WrongExpectedRevision { actual: None })),
+            },
+        };
+        let actual = u64::try_from(stream.revision).ok().map(Revision::new);
         if append.expected != ExpectedRevision::after(actual) {
-            let earlier = match stream {
-                Some(stream) => self.earlier(append, stream)?,
-                None => None,
-            };
+            let earlier = self.earlier(append, stream)?;
             return Ok(earlier.ok_or(AppendError::WrongExpectedRevision { actual }));
         }
-        let mut stream = match stream {
-            Some(stream) => stream,
-            None => self.create(&append.stream)?,
-        };
         let first = self.known.last.position + 1;
         for event in append.events.iter() {
             let event_type = self.event_type(&event.type_name)?;
@@ -208,23 +216,20 @@ impl<'c> Batch<'c> {
         }))
     }
 
-    fn find(&mut self, stream: &StreamId) -> rusqlite::Result<Option<Stream>> {
-        if let Some(known) = self.known.streams.get(stream) {
-            return Ok(Some(*known));
+    /// The stream of `append`, which is not among the known ones; none if it does not exist and should.
+    fn find_or_create(&mut self, append: &Append) -> rusqlite::Result<Option<Stream>> {
+        let (category, key) = (&*append.stream.category, &append.stream.id.as_bytes()[..]);
+        // Most appends to an unknown stream are its first, so creating it is tried before looking for it.
+        if append.expected == ExpectedRevision::NoStream {
+            let number = self.known.last.stream + 1;
+            if self.insert_stream.execute(params![number, category, key])? == 1 {
+                self.known.last.stream = number;
+                return Ok(Some(Stream { number, revision: NO_EVENTS }));
+            }
         }
         self.find_stream
-            .query_row(params![&*stream.category, &stream.id.as_bytes()[..]], |row| {
-                Ok(Stream { number: row.get(0)?, revision: row.get(1)? })
-            })
+            .query_row(params![category, key], |row| Ok(Stream { number: row.get(0)?, revision: row.get(1)? }))
             .optional()
-    }
-
-    /// A stream without events, remembered once it has some.
-    fn create(&mut self, stream: &StreamId) -> rusqlite::Result<Stream> {
-        self.known.last.stream += 1;
-        let number = self.known.last.stream;
-        self.insert_stream.execute(params![number, &*stream.category, &stream.id.as_bytes()[..]])?;
-        Ok(Stream { number, revision: -1 })
     }
 
     fn event_type(&mut self, name: &Name) -> rusqlite::Result<i64> {

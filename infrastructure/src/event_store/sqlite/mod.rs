@@ -16,6 +16,7 @@ mod open;
 mod reader;
 mod schema;
 mod verify;
+mod visitor;
 mod writer;
 
 use std::{fs::File, path::Path, sync::Arc, time::Instant};
@@ -23,6 +24,7 @@ use std::{fs::File, path::Path, sync::Arc, time::Instant};
 use async_trait::async_trait;
 use tokio::sync::watch;
 
+pub use self::visitor::SqliteEventVisitor;
 use self::{
     reader::{PageLimits, Reader, Readers},
     writer::Writer,
@@ -39,7 +41,7 @@ const INLINE_EVENTS_MAX: usize = 256;
 const INLINE_BYTES_MAX: usize = 512 * 1024;
 
 /// How much the embedded event store may use.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct SqliteEventStoreOptions {
     /// Connections for short reads: how many run at the same time.
     pub point_readers: usize,
@@ -55,6 +57,8 @@ pub struct SqliteEventStoreOptions {
     pub reader_cache_kib: u32,
     /// Of how many streams the writer knows the last revision without reading.
     pub streams_cached: usize,
+    /// After how many written pages of 4 KiB, by estimate, they are copied from the write-ahead log into the tables.
+    pub checkpoint_pages: usize,
 }
 
 impl Default for SqliteEventStoreOptions {
@@ -67,6 +71,7 @@ impl Default for SqliteEventStoreOptions {
             writer_cache_kib: 32 * 1024,
             reader_cache_kib: 1024,
             streams_cached: 65_536,
+            checkpoint_pages: 8_192,
         }
     }
 }
@@ -87,7 +92,7 @@ impl SqliteEventStore {
     /// Opens the event store at `path`, or creates it; its folder must exist. What an earlier process left
     /// unfinished is recovered here.
     pub fn open(path: &Path, options: SqliteEventStoreOptions) -> Result<Self, StoreError> {
-        open::open(path, &options)
+        open::open(path, options)
     }
 
     /// Checks the whole file: SQLite's structures, gapless positions and revisions, every name. Takes minutes on a

@@ -20,12 +20,12 @@ const LOG_BYTES_KEPT: i64 = 64 * 1024 * 1024;
 /// How many statements a reader keeps prepared: a few, and one for each set of event types somebody follows.
 const READER_STATEMENTS_MAX: usize = 64;
 
-pub(super) fn open(path: &Path, options: &SqliteEventStoreOptions) -> Result<SqliteEventStore, StoreError> {
+pub(super) fn open(path: &Path, options: SqliteEventStoreOptions) -> Result<SqliteEventStore, StoreError> {
     // The lock comes first: nothing below is safe beside another writer.
     let lock = lock(path)?;
     create(path).map_err(|error| unavailable(path, &error))?;
     let log = Log::new(writer_connection(path, options.writer_cache_kib)?, options.streams_cached)?;
-    let checkpoints = Checkpoints::start(writer_connection(path, options.reader_cache_kib)?)?;
+    let checkpoints = Checkpoints::start(writer_connection(path, options.reader_cache_kib)?, options.checkpoint_pages)?;
     let tail = Arc::new(watch::Sender::new(log.head()));
     let readers = |count: usize| -> Result<_, StoreError> {
         let connections = (0..count.max(1)).map(|_| reader_connection(path, options.reader_cache_kib));
@@ -82,13 +82,18 @@ fn writer_connection(path: &Path, cache_kib: u32) -> Result<Connection, StoreErr
     let mut connection = Connection::open_with_flags(path, flags).map_err(failure::of_read)?;
     // Before anything that would change the file of somebody else.
     schema::prepare(&mut connection)?;
-    configure_writer(&connection, cache_kib).map_err(failure::of_read)?;
+    let mode = configure_writer(&connection, cache_kib).map_err(failure::of_read)?;
+    if mode != "wal" {
+        return Err(StoreError::Unavailable(format!(
+            "the file system takes no write-ahead log, only journal mode {mode}"
+        )));
+    }
     Ok(connection)
 }
 
-fn configure_writer(connection: &Connection, cache_kib: u32) -> rusqlite::Result<()> {
-    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
-    tracing::debug!(journal.mode = %mode, "the event store's journal mode is {mode}");
+/// Returns the journal mode: SQLite keeps the old one where the file system cannot do better.
+fn configure_writer(connection: &Connection, cache_kib: u32) -> rusqlite::Result<String> {
+    let mode = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
     // COMMIT returns after the log is synced, on macOS through to the platter as well.
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "fullfsync", true)?;
@@ -96,7 +101,8 @@ fn configure_writer(connection: &Connection, cache_kib: u32) -> rusqlite::Result
     // Checkpoints are checkpoint.rs' affair.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT)?;
-    connection.pragma_update(None, "cache_size", -i64::from(cache_kib))
+    connection.pragma_update(None, "cache_size", -i64::from(cache_kib))?;
+    Ok(mode)
 }
 
 fn reader_connection(path: &Path, cache_kib: u32) -> Result<Connection, StoreError> {
@@ -104,6 +110,16 @@ fn reader_connection(path: &Path, cache_kib: u32) -> Result<Connection, StoreErr
     let connection = Connection::open_with_flags(path, flags).map_err(failure::of_read)?;
     connection.set_prepared_statement_cache_capacity(READER_STATEMENTS_MAX);
     connection.pragma_update(None, "cache_size", -i64::from(cache_kib)).map_err(failure::of_read)?;
+    Ok(connection)
+}
+
+/// A connection for whoever only looks. The file must be an event store of this format.
+pub(super) fn visitor_connection(path: &Path, cache_kib: u32) -> Result<Connection, StoreError> {
+    if !path.is_file() {
+        return Err(StoreError::Unavailable(format!("there is no event store at {}", path.display())));
+    }
+    let connection = reader_connection(path, cache_kib)?;
+    schema::check(&connection)?;
     Ok(connection)
 }
 

@@ -110,9 +110,8 @@ impl Reader {
         let Self { connection, names } = self;
         let mut statement = connection.prepare_cached(sql).map_err(failure::of_read)?;
         let key = &stream.id.as_bytes()[..];
-        let mut rows = statement
-            .query(params![&*stream.category, key, to_i64(from.value())])
-            .map_err(failure::of_read)?;
+        let mut rows =
+            statement.query(params![&*stream.category, key, to_i64(from.value())]).map_err(failure::of_read)?;
         let mut page = StreamPage { events: Vec::new(), is_end: true };
         let mut bytes = 0;
         while let Some(row) = rows.next().map_err(failure::of_read)? {
@@ -220,9 +219,7 @@ impl Names {
 }
 
 fn head(connection: &Connection) -> rusqlite::Result<i64> {
-    connection
-        .prepare_cached("SELECT coalesce(max(position), 0) FROM events")?
-        .query_row([], |row| row.get(0))
+    connection.prepare_cached("SELECT coalesce(max(position), 0) FROM events")?.query_row([], |row| row.get(0))
 }
 
 /// The scan for `filter`; none if no type passes it.

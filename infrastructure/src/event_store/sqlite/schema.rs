@@ -72,13 +72,23 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
     let application_id: i32 = pragma(connection, "application_id")?;
     let version: i32 = pragma(connection, "user_version")?;
     if application_id != APPLICATION_ID {
-        let objects: i64 =
-            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(failure::of_read)?;
+        let objects: i64 = connection
+            .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+            .map_err(failure::of_read)?;
         if application_id != 0 || version != 0 || objects != 0 {
             return Err(StoreError::Format("it is another program's SQLite database".to_owned()));
         }
         return create(connection).map_err(failure::of_read);
     }
+    check(connection)
+}
+
+/// Whether this is an event store that this build can read.
+pub(super) fn check(connection: &Connection) -> Result<(), StoreError> {
+    if pragma(connection, "application_id")? != APPLICATION_ID {
+        return Err(StoreError::Format("it is not an event store".to_owned()));
+    }
+    let version: i32 = pragma(connection, "user_version")?;
     if version > FORMAT_VERSION {
         return Err(StoreError::Format(format!(
             "it has format {version}, this Millrace reads up to {FORMAT_VERSION}; start the newer version instead"

@@ -6,7 +6,7 @@ use super::{StoreError, failure, reader::Reader};
 
 /// What must find nothing, and what it means if it does.
 const FINDINGS: [(&str, &str); 5] = [
-    ("SELECT 1 FROM events HAVING count(*) <> coalesce(max(position), 0)", "positions are missing"),
+    ("SELECT 1 FROM (SELECT count(*) AS events, max(position) AS last FROM events) WHERE events <> coalesce(last, 0)", "positions are missing"),
     (
         "SELECT stream FROM events GROUP BY stream HAVING count(*) <> max(revision) + 1 OR min(revision) <> 0",
         "revisions of a stream are missing",

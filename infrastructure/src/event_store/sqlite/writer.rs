@@ -36,13 +36,14 @@ type Answer = Result<Appended, AppendError>;
 pub(super) struct Writer {
     queue: Option<mpsc::Sender<Request>>,
     thread: Option<JoinHandle<()>>,
+    /// Done to the writer's connection before the next batch.
     #[cfg(test)]
     pub(super) fault: Fault,
 }
 
-/// What a test does to the writer's connection before the next batch.
+/// How a test gives the writer a device with faults.
 #[cfg(test)]
-pub(super) type Fault = Arc<std::sync::Mutex<Option<Box<dyn FnOnce(&rusqlite::Connection) + Send>>>>;
+pub(super) type Fault = Arc<std::sync::Mutex<Option<fn(&rusqlite::Connection)>>>;
 
 struct Request {
     append: Append,

@@ -1,0 +1,179 @@
+//! The command line: one binary, one role for each way to run it.
+
+#[cfg(test)]
+mod tests;
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use chrono::TimeDelta;
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    auth::Role,
+    config::{self, Config, ConfigError, ConfigFile, LogFormat, LogOverrides, Mode, Overrides, Sources},
+};
+
+/// The file that is read if `--config` names none.
+const DEFAULT_CONFIG_FILE: &str = "millrace.toml";
+
+/// An event-sourced shop: GraphQL in front, events behind.
+#[derive(Clone, Debug, PartialEq, Eq, Parser)]
+#[command(name = "millrace", version, about, max_term_width = 110)]
+pub struct Cli {
+    /// What to do. Without it, everything runs in this process.
+    #[command(subcommand)]
+    pub role: Option<RoleCommand>,
+    /// Settings that stand above the file and the environment.
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// Flags that every role takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct Settings {
+    /// Read the settings from FILE instead of ./millrace.toml.
+    #[arg(long, global = true, value_name = "FILE", env = "MILLRACE_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// The directory of events, read models and the development key.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// The address to serve on; port 0 takes a free one.
+    #[arg(long, global = true, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// Development serves this machine only; production needs to know whose tokens to accept.
+    #[arg(long, global = true, value_enum)]
+    pub mode: Option<Mode>,
+    /// How log lines look.
+    #[arg(long, global = true, value_enum)]
+    pub log_format: Option<LogFormat>,
+    /// Which lines are logged, such as `info,api::edge=debug`.
+    #[arg(long, global = true, value_name = "FILTER")]
+    pub log_filter: Option<String>,
+}
+
+/// The ways to run Millrace.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum RoleCommand {
+    /// Serve the API and keep the read models, in one process. This is the default.
+    All,
+    /// Build a read model anew from the events, beside the one that serves, then switch. Works while the server runs.
+    Rebuild(RebuildArgs),
+    /// Print a bearer token for development mode.
+    Token(TokenArgs),
+    /// Print the GraphQL schema.
+    Schema,
+    /// Print the settings that apply, each with its meaning. Secrets are hidden.
+    Config,
+    /// Look at the events.
+    Events(EventsArgs),
+}
+
+/// `millrace rebuild`.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct RebuildArgs {
+    /// The read model, such as `order_summary`.
+    #[arg(value_name = "NAME")]
+    pub name: String,
+}
+
+/// `millrace token`.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct TokenArgs {
+    /// Whom the token speaks of.
+    #[arg(long, value_name = "NAME", value_parser = subject)]
+    pub subject: String,
+    /// What they may do.
+    #[arg(long, value_enum)]
+    pub role: Role,
+    /// How long it lasts: a number and `s`, `m`, `h` or `d`.
+    #[arg(long, value_name = "TIME", default_value = "12h", value_parser = duration)]
+    pub ttl: TimeDelta,
+}
+
+/// `millrace events`.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct EventsArgs {
+    /// Which of them.
+    #[command(subcommand)]
+    pub command: EventsCommand,
+}
+
+/// The ways to look at events.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum EventsCommand {
+    /// Print events as they are appended, until interrupted.
+    Tail(EventsTailArgs),
+    /// Print the events that are there, oldest first.
+    Print(EventsPrintArgs),
+}
+
+/// `millrace events tail`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct EventsTailArgs {
+    /// Begin after this position instead of at the end of the log.
+    #[arg(long, value_name = "POSITION")]
+    pub after: Option<u64>,
+    /// Only events of this stream, such as `order-0198c2f0-...`.
+    #[arg(long, value_name = "STREAM")]
+    pub stream: Option<String>,
+}
+
+/// `millrace events print`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct EventsPrintArgs {
+    /// Begin after this position instead of at the beginning of the log.
+    #[arg(long, value_name = "POSITION")]
+    pub after: Option<u64>,
+    /// Stop after this many.
+    #[arg(long, value_name = "COUNT")]
+    pub limit: Option<usize>,
+    /// Only events of this stream, such as `order-0198c2f0-...`.
+    #[arg(long, value_name = "STREAM")]
+    pub stream: Option<String>,
+}
+
+impl Cli {
+    /// The role to run.
+    pub fn into_role(self) -> (RoleCommand, Settings) {
+        (self.role.unwrap_or(RoleCommand::All), self.settings)
+    }
+}
+
+impl Settings {
+    /// The settings that apply in this process: defaults, file, environment, and these flags above all.
+    pub fn load(self) -> Result<Config, ConfigError> {
+        Config::load(&self.into_sources(config::environment()))
+    }
+
+    fn into_sources(self, environment: Vec<(String, String)>) -> Sources {
+        let Self { config, data_dir, listen, mode, log_format, log_filter } = self;
+        let file = config.map_or_else(|| ConfigFile::IfPresent(DEFAULT_CONFIG_FILE.into()), ConfigFile::Given);
+        let log = LogOverrides { format: log_format, filter: log_filter };
+        Sources { file, environment, overrides: Overrides { mode, listen, data_dir, log } }
+    }
+}
+
+/// A name that a token may speak of, as the authenticator accepts it.
+fn subject(text: &str) -> Result<String, String> {
+    if crate::auth::is_usable_subject(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("a name is 1 to 255 bytes long and has no control characters".to_owned())
+    }
+}
+
+/// `90s`, `15m`, `12h`, `7d`.
+fn duration(text: &str) -> Result<TimeDelta, String> {
+    const EXPECTED: &str = "expected a number and a unit, such as 90s, 15m, 12h or 7d";
+    let unit = text.chars().last().ok_or(EXPECTED)?;
+    let seconds_per_unit = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 60 * 60,
+        'd' => 24 * 60 * 60,
+        _ => return Err(EXPECTED.to_owned()),
+    };
+    let number: i64 = text[..text.len() - unit.len_utf8()].parse().map_err(|_| EXPECTED)?;
+    let seconds = number.checked_mul(seconds_per_unit).filter(|seconds| *seconds > 0);
+    seconds.and_then(TimeDelta::try_seconds).ok_or_else(|| "must be longer than nothing and end some day".to_owned())
+}

@@ -1,0 +1,96 @@
+//! Global object identification after the Relay specification: opaque, typed ids; `node` and `nodes`.
+
+use async_graphql::{Context, Error, ID, Interface, Object};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use domain::values::{Id, IdKind, OrderId, ProductId};
+use uuid::Uuid;
+
+use super::{
+    PositionToken,
+    connection::PAGE_ITEMS_MAX,
+    order::{self, OrderObject},
+    product::{self, ProductObject},
+};
+use crate::error_code::ErrorCode;
+
+/// An object with a global id.
+#[derive(Clone, Debug, Interface)]
+#[graphql(field(name = "id", ty = "ID", desc = "The global id, opaque."))]
+pub(super) enum Node {
+    /// An order.
+    Order(OrderObject),
+    /// A product.
+    Product(ProductObject),
+}
+
+/// The global form of an id: base64url of kind and UUID.
+pub(super) fn global<K: IdKind>(id: Id<K>) -> ID {
+    ID(URL_SAFE_NO_PAD.encode(format!("{}:{id}", K::NAME)))
+}
+
+/// The id of this kind in its global form. None for anything else: such an object does not exist.
+pub(super) fn local<K: IdKind>(id: &ID) -> Option<Id<K>> {
+    let (kind, uuid) = parse(id)?;
+    (kind == K::NAME).then_some(Id::new(uuid))
+}
+
+/// The same, for the target of a mutation: an id of another kind is a mistake worth a word.
+pub(super) fn target<K: IdKind>(id: &ID) -> Result<Id<K>, Error> {
+    local(id).ok_or_else(|| ErrorCode::BadUserInput.error(format!("`id` is not the id of a kind of {}", K::NAME)))
+}
+
+fn parse(id: &ID) -> Option<(String, Uuid)> {
+    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(id.as_str()).ok()?).ok()?;
+    let (kind, uuid) = text.split_once(':')?;
+    Some((kind.to_owned(), Uuid::parse_str(uuid).ok()?))
+}
+
+/// `node` and `nodes`.
+#[derive(Debug, Default)]
+pub(super) struct NodeQuery;
+
+#[Object]
+impl NodeQuery {
+    /// The object with this id; null if it does not exist or is not yours to see.
+    async fn node(
+        &self,
+        context: &Context<'_>,
+        id: ID,
+        min_position: Option<PositionToken>,
+    ) -> Result<Option<Node>, Error> {
+        find(context, &id, min_position).await
+    }
+
+    /// The objects with these ids, at most 100, in their order; null for what does not exist or is not yours to see.
+    #[graphql(complexity = "ids.len() * (child_complexity + 1)")]
+    async fn nodes(
+        &self,
+        context: &Context<'_>,
+        ids: Vec<ID>,
+        min_position: Option<PositionToken>,
+    ) -> Result<Vec<Option<Node>>, Error> {
+        if i32::try_from(ids.len()).map_or(true, |count| count > PAGE_ITEMS_MAX) {
+            return Err(ErrorCode::BadUserInput.error(format!("at most {PAGE_ITEMS_MAX} ids at once")));
+        }
+        let mut nodes = Vec::with_capacity(ids.len());
+        for id in &ids {
+            nodes.push(find(context, id, min_position).await?);
+        }
+        Ok(nodes)
+    }
+}
+
+async fn find(
+    context: &Context<'_>,
+    id: &ID,
+    min_position: Option<PositionToken>,
+) -> Result<Option<Node>, Error> {
+    let Some((kind, uuid)) = parse(id) else { return Ok(None) };
+    if kind == <domain::values::OrderKind as IdKind>::NAME {
+        return Ok(order::find(context, OrderId::new(uuid), min_position).await?.map(Node::Order));
+    }
+    if kind == <domain::values::ProductKind as IdKind>::NAME {
+        return Ok(product::find(context, ProductId::new(uuid), min_position).await?.map(Node::Product));
+    }
+    Ok(None)
+}

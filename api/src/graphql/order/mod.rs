@@ -1,0 +1,14 @@
+//! Orders over GraphQL. Slice map: domain/src/order/mod.rs, projections/src/order_summary/mod.rs
+
+mod filter;
+mod mutation;
+mod query;
+mod replay;
+mod subscription;
+mod types;
+
+pub(super) use mutation::OrderMutation;
+pub(super) use query::OrderQuery;
+pub(super) use query::find;
+pub(super) use subscription::OrderSubscription;
+pub(super) use types::OrderObject;

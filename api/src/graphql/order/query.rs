@@ -1,0 +1,123 @@
+//! Questions about orders. A customer sees only their own.
+
+use async_graphql::{Context, Error, ID, Object};
+use domain::{Timestamp, order::Party, values::OrderId};
+use projections::order_summary::{OrderFilter, OrderPage, OrderRow, OrderSort, OrderSortKey, Place};
+
+use super::{
+    OrderObject,
+    filter::{OrderOrderBy, OrderWhere},
+};
+use crate::{
+    auth::Viewer,
+    graphql::{
+        PositionToken,
+        call::{services, viewer},
+        connection::{Cursor, Page, Window, bad_cursor, connection},
+        node::local,
+        read::{query_error, ready},
+    },
+};
+
+connection!(OrderConnection, OrderEdge, OrderObject);
+
+/// `order` and `orders`.
+#[derive(Debug, Default)]
+pub(crate) struct OrderQuery;
+
+#[Object]
+impl OrderQuery {
+    /// The order with this id; null if there is none or it is not yours to see.
+    async fn order(
+        &self,
+        context: &Context<'_>,
+        id: ID,
+        min_position: Option<PositionToken>,
+    ) -> Result<Option<OrderObject>, Error> {
+        match local(&id) {
+            Some(order) => find(context, order, min_position).await,
+            None => viewer(context).map(|_| None),
+        }
+    }
+
+    /// Orders, newest first unless told otherwise: all for operators, their own for customers.
+    #[graphql(complexity = "first.or(last).unwrap_or(1).clamp(1, 100) as usize * (child_complexity + 1)")]
+    #[expect(clippy::too_many_arguments, reason = "they are the field's arguments, each named in the document")]
+    async fn orders(
+        &self,
+        context: &Context<'_>,
+        first: Option<i32>,
+        after: Option<Cursor>,
+        last: Option<i32>,
+        before: Option<Cursor>,
+        #[graphql(name = "where")] filter: Option<OrderWhere>,
+        order_by: Option<OrderOrderBy>,
+        min_position: Option<PositionToken>,
+    ) -> Result<OrderConnection, Error> {
+        let viewer = viewer(context)?;
+        let window = Window::of(first, last)?;
+        let sort = OrderOrderBy::sort(order_by);
+        let (after, before) = (place(after, sort)?, place(before, sort)?);
+        let filter = visible(viewer, filter.unwrap_or_default().filter()?);
+        let orders = ready(context, &services(context).read_models.order_summary, min_position).await?;
+        let position = PositionToken(orders.position());
+        let bounds = (after.is_some(), before.is_some());
+        let page = OrderPage { filter, sort, after, before, from_end: window.from_end, limit: window.limit() };
+        let rows = orders.page(&page).await.map_err(query_error)?.into_iter().map(OrderObject).collect();
+        Ok(Page::new(rows, window, bounds, position, |order: &OrderObject| cursor(&order.0, sort)).into())
+    }
+}
+
+/// The order with this id, if the caller may see it.
+pub(in crate::graphql) async fn find(
+    context: &Context<'_>,
+    order: OrderId,
+    min_position: Option<PositionToken>,
+) -> Result<Option<OrderObject>, Error> {
+    let viewer = viewer(context)?;
+    let orders = ready(context, &services(context).read_models.order_summary, min_position).await?;
+    let row = orders.by_id(order).await.map_err(query_error)?;
+    Ok(row.filter(|row| may_see(viewer, row)).map(OrderObject))
+}
+
+/// Whether the caller may see this order.
+pub(super) fn may_see(viewer: &Viewer, row: &OrderRow) -> bool {
+    match viewer.party() {
+        Party::Operator => true,
+        Party::Customer(customer) => customer == row.customer,
+    }
+}
+
+/// The filter, narrowed to what the caller may see.
+fn visible(viewer: &Viewer, filter: OrderFilter) -> OrderFilter {
+    match viewer.party() {
+        Party::Operator => filter,
+        Party::Customer(customer) => {
+            OrderFilter { customer: Some(customer), all: vec![filter], ..OrderFilter::default() }
+        }
+    }
+}
+
+/// The list that cursors of this sorting belong to.
+fn list(sort: OrderSort) -> &'static str {
+    match (sort.key, sort.is_descending) {
+        (OrderSortKey::PlacedAt, true) => "orders.placed.desc",
+        (OrderSortKey::PlacedAt, false) => "orders.placed.asc",
+        (OrderSortKey::UpdatedAt, true) => "orders.updated.desc",
+        (OrderSortKey::UpdatedAt, false) => "orders.updated.asc",
+    }
+}
+
+fn cursor(row: &OrderRow, sort: OrderSort) -> Cursor {
+    Cursor::new(list(sort), &format!("{}:{}", sort.key.of(row).timestamp_micros(), row.order))
+}
+
+fn place(cursor: Option<Cursor>, sort: OrderSort) -> Result<Option<Place>, Error> {
+    let Some(cursor) = cursor else { return Ok(None) };
+    let key = cursor.key(list(sort))?;
+    let place = key.split_once(':').and_then(|(micros, order)| {
+        let at = Timestamp::from_timestamp_micros(micros.parse().ok()?)?;
+        Some((at, OrderId::new(order.parse().ok()?)))
+    });
+    place.map(Some).ok_or_else(bad_cursor)
+}

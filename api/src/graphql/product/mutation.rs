@@ -1,0 +1,262 @@
+//! Commands to products. All of them are for operators.
+
+use async_graphql::{Context, Enum, Error, ID, InputObject, Object, SimpleObject};
+use domain::{
+    product::{ProductCommand, ProductRejection, ProductState, id_of},
+    values::{Currency, Label, Money, ProductId, Sku},
+};
+use infrastructure::execute::{Executed, Request};
+use projections::product_catalog::ProductRow;
+
+use super::ProductObject;
+use crate::graphql::{
+    PositionToken,
+    call::{self, CommandIdentity, Failure, expected, operator, services},
+    node::target,
+    scalars::{CurrencyCode, Decimal},
+    user_error::{path, payload},
+};
+
+/// An amount of one currency.
+#[derive(Debug, InputObject)]
+struct MoneyInput {
+    /// The amount, such as "19.90".
+    amount: Decimal,
+    /// The currency.
+    currency_code: CurrencyCode,
+}
+
+/// A product to put into the catalogue.
+#[derive(Debug, InputObject)]
+struct ProductRegisterInput {
+    /// The shop's own name of it, 1 to 64 letters, digits, `-`, `_` or `.`; not to be used again.
+    sku: String,
+    /// The name, 1 to 200 characters.
+    name: String,
+    /// The price of one piece.
+    price: MoneyInput,
+    /// Makes a repeat of this request harmless: it gets the first one's outcome.
+    idempotency_key: Option<String>,
+}
+
+/// A new price.
+#[derive(Debug, InputObject)]
+struct ProductChangePriceInput {
+    /// The product.
+    id: ID,
+    /// The price of one piece from now on, in the same currency.
+    price: MoneyInput,
+    /// Do it only if the product is at this version.
+    expected_version: Option<i32>,
+    /// Makes a repeat of this request harmless: it gets the first one's outcome.
+    idempotency_key: Option<String>,
+}
+
+/// A product to take out of the catalogue.
+#[derive(Debug, InputObject)]
+struct ProductRetireInput {
+    /// The product.
+    id: ID,
+    /// Do it only if the product is at this version.
+    expected_version: Option<i32>,
+    /// Makes a repeat of this request harmless: it gets the first one's outcome.
+    idempotency_key: Option<String>,
+}
+
+/// What can be wrong with a product's mutation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+enum ProductErrorCode {
+    /// The SKU is malformed.
+    InvalidSku,
+    /// The name is empty, too long or holds control characters.
+    InvalidName,
+    /// The amount is malformed, negative or too large.
+    InvalidPrice,
+    /// The currency is not one of ISO 4217, or not the product's.
+    InvalidCurrency,
+    /// A product with this SKU is registered already.
+    SkuTaken,
+    /// There is no such product.
+    NotFound,
+    /// The product is retired, which is final.
+    Retired,
+    /// The product is not at `expectedVersion`.
+    VersionConflict,
+}
+
+/// Something wrong with a product's mutation.
+#[derive(Debug, SimpleObject)]
+struct ProductUserError {
+    /// What, for programs.
+    code: ProductErrorCode,
+    /// What, for people.
+    message: String,
+    /// Where in the input.
+    field: Vec<String>,
+    /// For `VERSION_CONFLICT`: the version it is at.
+    current_version: Option<i32>,
+}
+
+impl ProductUserError {
+    fn new(code: ProductErrorCode, message: impl ToString, field: Vec<String>) -> Self {
+        Self { code, message: message.to_string(), field, current_version: None }
+    }
+}
+
+payload! {
+    /// What came of `productRegister`.
+    ProductRegisterPayload { product: ProductObject, error: ProductUserError }
+}
+payload! {
+    /// What came of `productChangePrice`.
+    ProductChangePricePayload { product: ProductObject, error: ProductUserError }
+}
+payload! {
+    /// What came of `productRetire`.
+    ProductRetirePayload { product: ProductObject, error: ProductUserError }
+}
+
+/// `productRegister`, `productChangePrice`, `productRetire`.
+#[derive(Debug, Default)]
+pub(crate) struct ProductMutation;
+
+#[Object]
+impl ProductMutation {
+    /// Puts a product into the catalogue. For operators.
+    async fn product_register(
+        &self,
+        context: &Context<'_>,
+        input: ProductRegisterInput,
+    ) -> Result<ProductRegisterPayload, Error> {
+        operator(context)?;
+        let key = input.idempotency_key.as_deref();
+        let identity = CommandIdentity::of(context, "productRegister", key, &input)?;
+        let (sku, name, price) = (Sku::parse(&input.sku), Label::parse(&input.name), money(&input.price));
+        let (Ok(sku), Ok(name), Ok(price)) = (&sku, &name, &price) else {
+            let mut errors = Vec::new();
+            errors.extend(sku.err().map(|error| {
+                ProductUserError::new(ProductErrorCode::InvalidSku, error, path([&"sku"]))
+            }));
+            errors.extend(name.err().map(|error| {
+                ProductUserError::new(ProductErrorCode::InvalidName, error, path([&"name"]))
+            }));
+            errors.extend(price.err());
+            return Ok(ProductRegisterPayload::refused(errors));
+        };
+        let product = id_of(sku);
+        let command = ProductCommand::Register { sku: sku.clone(), name: name.clone(), price: *price };
+        Ok(match execute(context, product, command, identity, None).await? {
+            Err(error) => ProductRegisterPayload::refused(vec![error]),
+            Ok(Done { product, position, is_repeat }) => {
+                ProductRegisterPayload { product, user_errors: vec![], position: Some(position), is_repeat }
+            }
+        })
+    }
+
+    /// Asks another price from now on. For operators.
+    async fn product_change_price(
+        &self,
+        context: &Context<'_>,
+        input: ProductChangePriceInput,
+    ) -> Result<ProductChangePricePayload, Error> {
+        operator(context)?;
+        let key = input.idempotency_key.as_deref();
+        let identity = CommandIdentity::of(context, "productChangePrice", key, &input)?;
+        let price = match money(&input.price) {
+            Ok(price) => price,
+            Err(error) => return Ok(ProductChangePricePayload::refused(vec![error])),
+        };
+        let command = ProductCommand::ChangePrice { price };
+        let product = target(&input.id)?;
+        Ok(match execute(context, product, command, identity, input.expected_version).await? {
+            Err(error) => ProductChangePricePayload::refused(vec![error]),
+            Ok(Done { product, position, is_repeat }) => {
+                ProductChangePricePayload { product, user_errors: vec![], position: Some(position), is_repeat }
+            }
+        })
+    }
+
+    /// Takes a product out of the catalogue, for good. For operators.
+    async fn product_retire(
+        &self,
+        context: &Context<'_>,
+        input: ProductRetireInput,
+    ) -> Result<ProductRetirePayload, Error> {
+        operator(context)?;
+        let key = input.idempotency_key.as_deref();
+        let identity = CommandIdentity::of(context, "productRetire", key, &input)?;
+        let product = target(&input.id)?;
+        Ok(match execute(context, product, ProductCommand::Retire, identity, input.expected_version).await? {
+            Err(error) => ProductRetirePayload::refused(vec![error]),
+            Ok(Done { product, position, is_repeat }) => {
+                ProductRetirePayload { product, user_errors: vec![], position: Some(position), is_repeat }
+            }
+        })
+    }
+}
+
+/// What a payload says of a command that took effect.
+struct Done {
+    product: Option<ProductObject>,
+    position: PositionToken,
+    is_repeat: bool,
+}
+
+async fn execute(
+    context: &Context<'_>,
+    product: ProductId,
+    command: ProductCommand,
+    identity: CommandIdentity,
+    expected_version: Option<i32>,
+) -> Result<Result<Done, ProductUserError>, Error> {
+    let request = Request {
+        stream: product.uuid(),
+        command,
+        metadata: identity.metadata,
+        expected: expected(expected_version)?,
+        is_fresh: false,
+    };
+    Ok(match call::execute(&services(context).products, request).await? {
+        Ok(executed) => Ok(done(&executed)),
+        Err(Failure::Rejected(rejection)) => Err(rejected(&rejection)),
+        Err(Failure::Conflict { current }) => Err(ProductUserError {
+            current_version: current.map(call::version),
+            ..ProductUserError::new(
+                ProductErrorCode::VersionConflict,
+                "the product has changed meanwhile",
+                path([&"expectedVersion"]),
+            )
+        }),
+    })
+}
+
+fn done(executed: &Executed<ProductState>) -> Done {
+    let row = executed.revision.and_then(|revision| ProductRow::of(&executed.state, revision));
+    Done {
+        product: row.map(ProductObject),
+        position: PositionToken(executed.position),
+        is_repeat: executed.is_repeat,
+    }
+}
+
+fn rejected(rejection: &ProductRejection) -> ProductUserError {
+    let (code, field) = match rejection {
+        ProductRejection::AlreadyRegistered => (ProductErrorCode::SkuTaken, path([&"sku"])),
+        ProductRejection::NotFound => (ProductErrorCode::NotFound, path([&"id"])),
+        ProductRejection::Retired => (ProductErrorCode::Retired, path([&"id"])),
+        ProductRejection::CurrencyChanged { .. } => {
+            (ProductErrorCode::InvalidCurrency, path([&"price", &"currencyCode"]))
+        }
+    };
+    ProductUserError::new(code, rejection, field)
+}
+
+fn money(input: &MoneyInput) -> Result<Money, ProductUserError> {
+    let currency = Currency::from_code(&input.currency_code.0).ok_or_else(|| {
+        let field = path([&"price", &"currencyCode"]);
+        ProductUserError::new(ProductErrorCode::InvalidCurrency, "it is not an ISO 4217 currency code", field)
+    })?;
+    Money::parse(&input.amount.0, currency).map_err(|error| {
+        ProductUserError::new(ProductErrorCode::InvalidPrice, error, path([&"price", &"amount"]))
+    })
+}

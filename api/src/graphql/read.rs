@@ -1,0 +1,87 @@
+//! Read your own writes: waiting for a position, and saying which one an answer reflects.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use async_graphql::{Context, Error, ErrorExtensions as _};
+use infrastructure::event_store::Position;
+use projections::{KeyedFold, QueryError, Served, ServedTables, SetChange};
+
+use super::{PositionToken, Services};
+use crate::error_code::ErrorCode;
+
+/// The position that everything in an answer reflects: the lowest of the read models it was taken from. In the
+/// request's data; the engine writes it into the answer's `extensions.position`.
+#[derive(Debug)]
+pub struct ReadPosition(AtomicU64);
+
+impl Default for ReadPosition {
+    fn default() -> Self {
+        Self(AtomicU64::new(u64::MAX))
+    }
+}
+
+impl ReadPosition {
+    /// The lowest position so far; none if no read model was asked.
+    pub fn get(&self) -> Option<PositionToken> {
+        let lowest = self.0.load(Ordering::Relaxed);
+        (lowest != u64::MAX).then(|| PositionToken(Position::new(lowest)))
+    }
+
+    fn lower_to(&self, position: Position) {
+        self.0.fetch_min(position.value(), Ordering::Relaxed);
+    }
+}
+
+/// A read model, ready to be asked: it has reached `min_position`, and the answer is marked with where it is.
+pub(super) async fn ready<'a, M: KeyedFold>(
+    context: &Context<'_>,
+    model: &'a Served<M>,
+    min_position: Option<PositionToken>,
+) -> Result<&'a Served<M>, Error> {
+    let wait = context.data_unchecked::<Services>().min_position_wait;
+    model.wait(wanted(min_position), wait).await.map_err(query_error)?;
+    mark(context, model.position());
+    Ok(model)
+}
+
+/// The same for a read model of set changes.
+pub(super) async fn ready_tables<'a, M: SetChange>(
+    context: &Context<'_>,
+    model: &'a ServedTables<M>,
+) -> Result<&'a ServedTables<M>, Error> {
+    let wait = context.data_unchecked::<Services>().min_position_wait;
+    model.wait(Position::START, wait).await.map_err(query_error)?;
+    mark(context, model.position());
+    Ok(model)
+}
+
+fn wanted(min_position: Option<PositionToken>) -> Position {
+    min_position.map_or(Position::START, |token| token.0)
+}
+
+fn mark(context: &Context<'_>, position: Position) {
+    if let Some(reflected) = context.data_opt::<Arc<ReadPosition>>() {
+        reflected.lower_to(position);
+    }
+}
+
+/// What a client is told when a read model has no answer.
+pub(super) fn query_error(error: QueryError) -> Error {
+    match error {
+        QueryError::Timeout { position, .. } => ErrorCode::ProjectionTimeout
+            .error("the read model has not reached `minPosition` in time; try again")
+            .extend_with(|_, extensions| extensions.set("position", PositionToken(position).to_string())),
+        QueryError::Stopped { .. } => ErrorCode::ProjectionStopped
+            .error("the read model stands still until an operator looks after it; an answer without `minPosition` is stale"),
+        QueryError::Building(_) => ErrorCode::ProjectionTimeout.error("the read model is being built; try again"),
+        QueryError::Store(error) => internal(error),
+    }
+}
+
+/// A failure that is ours: the client gets a generic text, the log the cause.
+pub(super) fn internal(source: impl std::error::Error + Send + Sync + 'static) -> Error {
+    crate::engine::internal(source)
+}

@@ -1,0 +1,107 @@
+//! Scalars of the schema: text on the wire, values behind it.
+
+use std::fmt;
+
+use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, SimpleObject, Value};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use domain::values::Money;
+use infrastructure::event_store::Position;
+
+/// Marks the version of the token's form, so that an old client's token is recognised if the form ever changes.
+const POSITION_FORM: u8 = 1;
+
+/// A place in the log of events. Opaque. A mutation's `position` given as `minPosition` to a query shows the mutation's
+/// effect; given as `after` to a subscription it continues right behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PositionToken(pub Position);
+
+impl PositionToken {
+    /// Reads a token.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (form, number) = bytes.split_first()?;
+        let number = u64::from_be_bytes(number.try_into().ok()?);
+        (*form == POSITION_FORM).then_some(Self(Position::new(number)))
+    }
+}
+
+impl fmt::Display for PositionToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut bytes = [POSITION_FORM; 9];
+        bytes[1..].copy_from_slice(&self.0.value().to_be_bytes());
+        f.write_str(&URL_SAFE_NO_PAD.encode(bytes))
+    }
+}
+
+/// A place in the log of events. Opaque. A mutation's `position` given as `minPosition` to a query shows the mutation's
+/// effect; given as `after` to a subscription it continues right behind it.
+#[Scalar(name = "Position")]
+impl ScalarType for PositionToken {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match &value {
+            Value::String(text) => {
+                Self::parse(text).ok_or_else(|| InputValueError::custom("it is not a position this server gave out"))
+            }
+            _ => Err(InputValueError::expected_type(value)),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.to_string())
+    }
+}
+
+/// A decimal number as text, such as "19.90". Never a float: amounts are exact.
+#[derive(Clone, Debug)]
+pub(super) struct Decimal(pub String);
+
+#[Scalar(name = "Decimal")]
+impl ScalarType for Decimal {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match value {
+            Value::String(text) => Ok(Self(text)),
+            _ => Err(InputValueError::custom("a decimal number is written as text, such as \"19.90\"")),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.clone())
+    }
+}
+
+/// A currency's code after ISO 4217, such as "EUR".
+#[derive(Clone, Debug)]
+pub(super) struct CurrencyCode(pub String);
+
+#[Scalar(name = "CurrencyCode", specified_by_url = "https://www.iso.org/iso-4217-currency-codes.html")]
+impl ScalarType for CurrencyCode {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match value {
+            Value::String(text) => Ok(Self(text)),
+            _ => Err(InputValueError::expected_type(value)),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.clone())
+    }
+}
+
+/// An amount of one currency.
+#[derive(Clone, Debug, SimpleObject)]
+#[graphql(name = "Money")]
+pub(super) struct MoneyValue {
+    /// The amount, with the currency's digits behind the point.
+    pub amount: Decimal,
+    /// The currency.
+    pub currency_code: CurrencyCode,
+}
+
+impl From<Money> for MoneyValue {
+    fn from(money: Money) -> Self {
+        Self {
+            amount: Decimal(money.to_string()),
+            currency_code: CurrencyCode(money.currency().code().to_owned()),
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! `millrace`, or `millrace all`: the API and the workers in one process.
+
+use super::{Failure, asked_to_stop, output::print};
+use crate::{
+    bootstrap::Server,
+    config::{Config, Mode},
+    telemetry::{self, Metrics},
+};
+
+/// Serves until it is asked to stop.
+pub async fn run(config: &Config) -> Result<(), Failure> {
+    let broken = |error| Failure::new("TELEMETRY_FAILED", &error, "check the settings under [log]");
+    telemetry::init_logs(&config.log).map_err(broken)?;
+    let metrics = Metrics::install().map_err(broken)?;
+    let server = Server::start(config, metrics).await?;
+    let address = server.address();
+    tracing::info!(server.address = %address, "millrace serves on http://{address}");
+    print(&banner(config, &format!("http://{address}")));
+    server.run(asked_to_stop()).await?;
+    tracing::info!("millrace has stopped; everything acknowledged is on disk");
+    Ok(())
+}
+
+fn banner(config: &Config, url: &str) -> String {
+    let mut lines = vec![format!("Millrace serves on {url}"), format!("  GraphQL    {url}/graphql")];
+    if config.mode == Mode::Development {
+        lines.push(format!("  GraphiQL   {url}/graphiql"));
+        lines.push("  token      millrace token --subject alice --role customer".to_owned());
+    }
+    lines.push(format!("  data       {}", config.data_dir.display()));
+    lines.join("\n")
+}

@@ -1,0 +1,135 @@
+//! Logs and metrics: how they leave the process.
+//!
+//! **Invariant:** no control character of a caller reaches the log: a name with a line break does not make a second
+//! line, and one with an escape sequence does not move a terminal's cursor.
+
+mod fields;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    io::{self, IsTerminal as _},
+    time::Duration,
+};
+
+use infrastructure::{lifecycle::Lifecycle, telemetry as names};
+use metrics::Unit;
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing::Subscriber;
+use tracing_subscriber::{EnvFilter, filter::ParseError, fmt::MakeWriter};
+
+use self::fields::{EscapedWriter, OneLineFields};
+use crate::config::{Log, LogFormat};
+
+/// Upper bounds of the buckets of durations, in seconds: fine around the few milliseconds of a commit.
+const SECONDS: &[f64] =
+    &[0.000_25, 0.000_5, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+/// Upper bounds of the buckets of batch sizes.
+const BATCH: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
+/// How often recorded values are folded into their buckets, so that they do not pile up when nobody scrapes.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Why logs or metrics cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The filter cannot be read.
+    #[error("the log filter cannot be read")]
+    Filter(#[from] ParseError),
+    /// Somebody else in this process did it before.
+    #[error("logs are already set up")]
+    LogsTaken(#[from] tracing::subscriber::SetGlobalDefaultError),
+    /// The recorder refuses its settings, or there is one already.
+    #[error("metrics cannot be set up")]
+    Metrics(#[from] BuildError),
+}
+
+/// Sends the log to the standard error stream, from now to the end of the process.
+pub fn init_logs(log: &Log) -> Result<(), TelemetryError> {
+    let is_terminal = io::stderr().is_terminal();
+    tracing::subscriber::set_global_default(subscriber(log, io::stderr, is_terminal)?)?;
+    Ok(())
+}
+
+fn subscriber<W>(log: &Log, writer: W, is_terminal: bool) -> Result<Box<dyn Subscriber + Send + Sync>, ParseError>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let filter = EnvFilter::builder().parse(&log.filter)?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter);
+    Ok(match log.format {
+        LogFormat::Pretty => {
+            Box::new(builder.with_ansi(is_terminal).fmt_fields(OneLineFields).with_writer(writer).finish())
+        }
+        LogFormat::Json => {
+            let builder = builder.json().flatten_event(true).with_current_span(true).with_span_list(false);
+            Box::new(builder.with_writer(EscapedWriter(writer)).finish())
+        }
+    })
+}
+
+/// The metrics of this process, in Prometheus' text format.
+#[derive(Clone)]
+pub struct Metrics(PrometheusHandle);
+
+impl Metrics {
+    /// Records all metrics of this process, from now to its end.
+    pub fn install() -> Result<Self, TelemetryError> {
+        let handle = builder()?.install_recorder()?;
+        describe();
+        Ok(Self(handle))
+    }
+
+    /// The metrics of one recorder, which a test installs for itself.
+    #[cfg(test)]
+    pub(crate) fn of(recorder: &metrics_exporter_prometheus::PrometheusRecorder) -> Self {
+        Self(recorder.handle())
+    }
+
+    /// Everything recorded so far.
+    pub fn render(&self) -> String {
+        self.0.render()
+    }
+
+    /// Keeps the memory of recorded values small until the process stops. To be spawned once.
+    pub async fn upkeep(self, lifecycle: Lifecycle) {
+        let mut ticks = tokio::time::interval(UPKEEP_INTERVAL);
+        loop {
+            tokio::select! {
+                () = lifecycle.stopping() => return,
+                _ = ticks.tick() => self.0.run_upkeep(),
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+fn builder() -> Result<PrometheusBuilder, BuildError> {
+    let exact = |name: &str| Matcher::Full(name.to_owned());
+    PrometheusBuilder::new()
+        .set_buckets_for_metric(exact(names::APPEND_SECONDS), SECONDS)?
+        .set_buckets_for_metric(exact(names::COMMAND_SECONDS), SECONDS)?
+        .set_buckets_for_metric(exact(names::HTTP_SECONDS), SECONDS)?
+        .set_buckets_for_metric(exact(names::APPEND_BATCH_EVENTS), BATCH)?
+        .set_buckets_for_metric(exact(names::COMMAND_BATCH), BATCH)
+}
+
+/// Says what each metric means, as its documentation does in `infrastructure::telemetry`.
+fn describe() {
+    use metrics::{describe_counter as counter, describe_gauge as gauge, describe_histogram as histogram};
+    histogram!(names::APPEND_SECONDS, Unit::Seconds, "Time from the request of an append until it is durable");
+    histogram!(names::APPEND_BATCH_EVENTS, Unit::Count, "Events in one commit of the event store");
+    histogram!(names::COMMAND_SECONDS, Unit::Seconds, "Time from a command's arrival to its answer");
+    histogram!(names::COMMAND_BATCH, Unit::Count, "Commands that went out as one append");
+    counter!(names::COMMAND_CONFLICTS, Unit::Count, "Times that a stream had moved under a command");
+    gauge!(names::PROJECTION_LAG_EVENTS, Unit::Count, "Events that a projection is behind");
+    gauge!(names::PROJECTION_LAG_SECONDS, Unit::Seconds, "Age of the oldest event that a projection has not applied");
+    gauge!(names::PROJECTION_POSITION, Unit::Count, "Position that a projection has reached");
+    gauge!(names::PROJECTION_STOPPED, Unit::Count, "1 if a projection stopped at an event that it cannot apply");
+    gauge!(names::SUBSCRIBERS, Unit::Count, "Open subscriptions");
+    histogram!(names::HTTP_SECONDS, Unit::Seconds, "Time from an HTTP request to its response");
+}

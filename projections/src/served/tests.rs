@@ -1,0 +1,124 @@
+//! Waiting for a position: at once, in time, or with the reason why not.
+
+use infrastructure::event_store::{Revision, StreamId};
+
+use super::*;
+use crate::{order_summary::OrderSummary, shape::Shape as _, testing::temp_rows};
+
+const AT_MOST: Duration = Duration::from_secs(5);
+
+struct Setup {
+    shape: KeyedShape<OrderSummary>,
+    monitor: Arc<Monitor>,
+    served: Served<OrderSummary>,
+    _folder: tempfile::TempDir,
+}
+
+fn setup() -> Setup {
+    let (folder, rows) = temp_rows();
+    let shape = KeyedShape::<OrderSummary>::new();
+    let monitor = Arc::new(Monitor::new("order_summary", 1));
+    let served = Served::new(&shape, rows, Arc::clone(&monitor));
+    Setup { shape, monitor, served, _folder: folder }
+}
+
+impl Setup {
+    fn serve_at(&self, position: u64) {
+        self.shape.serve(1, Position::new(position), false);
+        self.monitor.serves(1);
+        self.monitor.moved_to(Position::new(position));
+        self.monitor.is_in(ProjectionState::Running);
+    }
+}
+
+fn stopped() -> StoppedAt {
+    StoppedAt {
+        position: Position::new(8),
+        type_name: "order.placed.v9".into(),
+        stream: StreamId::new("order", Uuid::from_u128(1)),
+        revision: Revision::FIRST,
+        error: "it does not decode".to_owned(),
+        attempts: 5,
+        since: domain::testing::now(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_position_that_is_reached_is_not_waited_for() {
+    let setup = setup();
+    setup.serve_at(7);
+    let started = tokio::time::Instant::now();
+    for wanted in [Position::START, Position::new(7)] {
+        setup.served.wait(wanted, AT_MOST).await.unwrap();
+    }
+    assert_eq!(started.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_ends_when_the_position_is_reached() {
+    let setup = setup();
+    setup.serve_at(7);
+    let started = tokio::time::Instant::now();
+    let moving = async {
+        for position in 8..=10 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            setup.monitor.moved_to(Position::new(position));
+        }
+    };
+    let (waited, ()) = tokio::join!(
+        async {
+            setup.served.wait(Position::new(9), AT_MOST).await.unwrap();
+            started.elapsed()
+        },
+        moving
+    );
+    assert_eq!(waited, Duration::from_secs(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_takes_too_long_says_where_the_read_model_is() {
+    let setup = setup();
+    setup.serve_at(7);
+    let started = tokio::time::Instant::now();
+    let error = setup.served.wait(Position::new(8), AT_MOST).await.unwrap_err();
+    let QueryError::Timeout { name, position, wanted } = error else { panic!("{error:?}") };
+    assert_eq!((name, position, wanted), ("order_summary", Position::new(7), Position::new(8)));
+    assert_eq!(started.elapsed(), AT_MOST);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_a_projection_that_has_stopped() {
+    let setup = setup();
+    setup.serve_at(7);
+    setup.monitor.is_in(ProjectionState::Stopped(stopped()));
+    let started = tokio::time::Instant::now();
+    setup.served.wait(Position::new(7), AT_MOST).await.expect("what is there is there");
+    let error = setup.served.wait(Position::new(8), AT_MOST).await.unwrap_err();
+    let QueryError::Stopped { stopped: reason, .. } = error else { panic!("{error:?}") };
+    assert_eq!(*reason, stopped());
+    assert_eq!(started.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_ends_the_waits_that_have_begun() {
+    let setup = setup();
+    setup.serve_at(7);
+    let started = tokio::time::Instant::now();
+    let stopping = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        setup.monitor.is_in(ProjectionState::Stopped(stopped()));
+    };
+    let (answer, ()) = tokio::join!(setup.served.wait(Position::new(8), AT_MOST), stopping);
+    assert!(matches!(answer, Err(QueryError::Stopped { .. })), "{answer:?}");
+    assert_eq!(started.elapsed(), Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_model_that_is_being_built_says_so_and_serves_once_it_is() {
+    let setup = setup();
+    let building = setup.served.wait(Position::START, AT_MOST).await;
+    assert!(matches!(building, Err(QueryError::Building("order_summary"))), "{building:?}");
+    assert!(matches!(setup.served.row(Uuid::nil()).await, Err(QueryError::Building(_))));
+    let (answer, ()) = tokio::join!(setup.served.wait(Position::new(3), AT_MOST), async { setup.serve_at(3) });
+    answer.unwrap();
+}
