@@ -12,14 +12,14 @@ use std::{
     task::{Context, Poll},
 };
 
-use async_graphql::{Executor, Request, Response, Value};
+use async_graphql::{Executor, Request, Response};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
 use infrastructure::event_store::Position;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{CallContext, Engine, LivePhase, LiveReporter, Outcome, Prepared, errors, errors_json, response_json};
+use super::{CallContext, Engine, LivePhase, LiveReporter, Prepared, errors, errors_json, response_json};
 use crate::{error_code::ErrorCode, graphql::PositionToken};
 
 /// How many messages may wait for one subscriber.
@@ -172,10 +172,11 @@ async fn run_cohort<S: Executor>(
         };
         let Some(mut response) = response else { break Delivery::Complete };
         errors::finish(&mut response, &request_id);
-        if let Some(errors) = fatal_errors(&response) {
+        let cursor = reporter.next_cursor();
+        if let Some(errors) = fatal_errors(&response, cursor) {
             break Delivery::Error { errors };
         }
-        let cursor = reporter.next_cursor().unwrap_or_default();
+        let cursor = cursor.unwrap_or_default();
         let payload = response_json(&response);
         let mut members = cohort.lock();
         members.begin(reporter.started_after());
@@ -194,7 +195,13 @@ async fn replay<S: Executor>(
     id: u64,
     sender: mpsc::Sender<Delivery>,
 ) {
-    let Some(until) = cohort.joined_at(id, &sender).await else { return };
+    let Some(until) = cohort.joined_at(id, &sender).await else {
+        let last_word = cohort.lock().last_word.clone();
+        if let Some(last_word) = last_word {
+            let _ = sender.send(last_word).await;
+        }
+        return;
+    };
     let request_id = context.request_id.clone();
     let reporter = LiveReporter::new(LivePhase::Replay { until });
     let request = context.attach(prepared.to_request()).data(reporter.clone());
@@ -208,12 +215,12 @@ async fn replay<S: Executor>(
         };
         let Some(mut response) = response else { break };
         errors::finish(&mut response, &request_id);
-        if let Some(errors) = fatal_errors(&response) {
+        let cursor = reporter.next_cursor();
+        if let Some(errors) = fatal_errors(&response, cursor) {
             cohort.lock().by_id.remove(&id);
             let _ = sender.send(Delivery::Error { errors }).await;
             return;
         }
-        let cursor = reporter.next_cursor();
         delivered = delivered.max(cursor.unwrap_or_default());
         let payload = response_json(&response);
         // The subscriber may take its time with what is past; what is live waits meanwhile, within bounds.
@@ -228,10 +235,10 @@ async fn replay<S: Executor>(
     }
 }
 
-/// The errors of a response after which nothing can follow: it has no data at all.
-fn fatal_errors(response: &Response) -> Option<Bytes> {
-    let is_fatal = Outcome::of(response) == Outcome::Refused || response.data == Value::Null;
-    is_fatal.then(|| errors_json(&response.errors))
+/// The errors after which nothing can follow. A message with a cursor is one of many, whatever is wrong with it; errors
+/// without one mean that the subscription itself failed.
+fn fatal_errors(response: &Response, cursor: Option<Position>) -> Option<Bytes> {
+    (cursor.is_none() && !response.errors.is_empty()).then(|| errors_json(&response.errors))
 }
 
 fn token(position: Position) -> String {
