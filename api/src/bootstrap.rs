@@ -276,11 +276,7 @@ fn edge_limits(config: &Config) -> EdgeLimits {
     }
 }
 
-fn authenticator(
-    config: &Config,
-    data_dir: &Path,
-    clock: Arc<dyn Clock>,
-) -> Result<Arc<Authenticator>, StartError> {
+fn authenticator(config: &Config, data_dir: &Path, clock: Arc<dyn Clock>) -> Result<Arc<Authenticator>, StartError> {
     if config.mode == Mode::Development {
         return Ok(Arc::new(Authenticator::development(&DevKey::load_or_create(data_dir)?, clock)));
     }

@@ -24,11 +24,8 @@ pub trait Decider: Send + Sync + 'static {
     type Rejection: Clone + std::fmt::Debug + Send + Sync + 'static;
 
     /// Says yes (with the events that follow, none if nothing changes) or no.
-    fn decide(
-        state: &Self::State,
-        command: Self::Command,
-        now: Timestamp,
-    ) -> Result<Vec<Self::Event>, Self::Rejection>;
+    fn decide(state: &Self::State, command: Self::Command, now: Timestamp)
+    -> Result<Vec<Self::Event>, Self::Rejection>;
 
     /// The state after `event`. Total: an old event must never break a new build.
     fn evolve(state: Self::State, event: &Self::Event) -> Self::State;

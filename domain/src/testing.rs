@@ -54,13 +54,13 @@ impl<D: Decider> Outcome<D> {
 
     /// The command is refused for exactly this reason.
     #[track_caller]
-    pub fn then_rejected(self, expected: D::Rejection)
+    pub fn then_rejected(self, expected: &D::Rejection)
     where
         D::Rejection: PartialEq,
     {
         match self.result {
             Ok(events) => panic!("the command was accepted: {events:?}"),
-            Err(rejection) => assert_eq!(rejection, expected),
+            Err(rejection) => assert_eq!(&rejection, expected),
         }
     }
 }

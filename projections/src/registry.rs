@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use infrastructure::{
-    clock::Clock, event_store::EventStore, lifecycle::Lifecycle, read_store::ReadStore,
-};
+use infrastructure::{clock::Clock, event_store::EventStore, lifecycle::Lifecycle, read_store::ReadStore};
 
 use crate::{
     KeyedFold, ManagerError, ProjectionManager, ProjectionOptions, Served, ServedTables, SetChange,

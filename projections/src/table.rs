@@ -53,18 +53,14 @@ impl TableSql {
 
     /// The rows with these keys, in a few queries.
     pub(crate) fn load_all<'a>(&'a self, keys: &'a [Uuid]) -> impl Iterator<Item = Query> + 'a {
-        keys.chunks(LOAD_KEYS).map(|chunk| match chunk {
-            [key] => self.load(*key),
-            _ => {
-                // A fixed number of keys keeps it one prepared statement; repeating one is harmless.
-                let last = chunk.last().copied().unwrap_or_default();
-                let keys = chunk.iter().copied().chain(std::iter::repeat(last)).take(LOAD_KEYS);
-                Query {
-                    sql: Arc::clone(&self.load_some),
-                    params: keys.map(Value::Uuid).collect(),
-                    cost: Cost::Point,
-                }
+        keys.chunks(LOAD_KEYS).map(|chunk| {
+            if let [key] = chunk {
+                return self.load(*key);
             }
+            // A fixed number of keys keeps it one prepared statement; repeating one is harmless.
+            let last = chunk.last().copied().unwrap_or_default();
+            let keys = chunk.iter().copied().chain(std::iter::repeat(last)).take(LOAD_KEYS);
+            Query { sql: Arc::clone(&self.load_some), params: keys.map(Value::Uuid).collect(), cost: Cost::Point }
         })
     }
 

@@ -43,9 +43,8 @@ pub async fn serve(listener: TcpListener, router: Router, lifecycle: Lifecycle) 
         };
         // Answers are written whole; waiting to fill a packet only adds delay.
         let _ = stream.set_nodelay(true);
-        let connection = http
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()))
-            .with_upgrades();
+        let connection =
+            http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone())).with_upgrades();
         let stop = lifecycle.clone();
         lifecycle.spawn(async move {
             let mut connection = std::pin::pin!(connection);

@@ -17,10 +17,8 @@ pub(super) struct Cursor(pub(super) String);
 #[Scalar(name = "Cursor")]
 impl ScalarType for Cursor {
     fn parse(value: Value) -> InputValueResult<Self> {
-        match value {
-            Value::String(text) => Ok(Self(text)),
-            _ => Err(InputValueError::expected_type(value)),
-        }
+        let Value::String(text) = value else { return Err(InputValueError::expected_type(value)) };
+        Ok(Self(text))
     }
 
     fn to_value(&self) -> Value {

@@ -46,9 +46,9 @@ impl Gap {
 
 /// What this execution of a subscription is for.
 pub(super) fn reporter<'a>(context: &Context<'a>) -> Result<&'a LiveReporter, Error> {
-    context.data_opt::<LiveReporter>().ok_or_else(|| {
-        ErrorCode::OperationNotSupported.error("subscriptions need a WebSocket or an event stream")
-    })
+    context
+        .data_opt::<LiveReporter>()
+        .ok_or_else(|| ErrorCode::OperationNotSupported.error("subscriptions need a WebSocket or an event stream"))
 }
 
 /// The position the subscriber brings: the transport's, or else the argument's. It must lie in the log.
@@ -56,12 +56,13 @@ pub(super) async fn resume_position(
     context: &Context<'_>,
     after: Option<PositionToken>,
 ) -> Result<Option<Position>, Error> {
-    let resumed = match context.data_opt::<ResumeAfter>() {
-        Some(ResumeAfter(text)) => Some(PositionToken::parse(text).ok_or_else(|| {
-            ErrorCode::BadCursor.error("the last event id is not a position this server gave out")
-        })?),
-        None => after,
-    };
+    let resumed =
+        match context.data_opt::<ResumeAfter>() {
+            Some(ResumeAfter(text)) => Some(PositionToken::parse(text).ok_or_else(|| {
+                ErrorCode::BadCursor.error("the last event id is not a position this server gave out")
+            })?),
+            None => after,
+        };
     let Some(PositionToken(position)) = resumed else { return Ok(None) };
     let head = services(context).events.head().await.map_err(internal)?;
     if position > head {

@@ -78,12 +78,7 @@ pub struct Query(
 
 /// Commands.
 #[derive(Debug, Default, MergedObject)]
-pub struct Mutation(
-    order::OrderMutation,
-    product::ProductMutation,
-    projection::ProjectionMutation,
-    ping::PingMutation,
-);
+pub struct Mutation(order::OrderMutation, product::ProductMutation, projection::ProjectionMutation, ping::PingMutation);
 
 /// Live updates.
 #[derive(Debug, Default, MergedSubscription)]

@@ -74,8 +74,9 @@ pub(super) fn query_error(error: QueryError) -> Error {
         QueryError::Timeout { position, .. } => ErrorCode::ProjectionTimeout
             .error("the read model has not reached `minPosition` in time; try again")
             .extend_with(|_, extensions| extensions.set("position", PositionToken(position).to_string())),
-        QueryError::Stopped { .. } => ErrorCode::ProjectionStopped
-            .error("the read model stands still until an operator looks after it; an answer without `minPosition` is stale"),
+        QueryError::Stopped { .. } => ErrorCode::ProjectionStopped.error(
+            "the read model stands still until an operator looks after it; an answer without `minPosition` is stale",
+        ),
         QueryError::Building(_) => ErrorCode::ProjectionTimeout.error("the read model is being built; try again"),
         QueryError::Store(error) => internal(error),
     }

@@ -38,12 +38,8 @@ impl fmt::Display for PositionToken {
 #[Scalar(name = "Position")]
 impl ScalarType for PositionToken {
     fn parse(value: Value) -> InputValueResult<Self> {
-        match &value {
-            Value::String(text) => {
-                Self::parse(text).ok_or_else(|| InputValueError::custom("it is not a position this server gave out"))
-            }
-            _ => Err(InputValueError::expected_type(value)),
-        }
+        let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
+        Self::parse(text).ok_or_else(|| InputValueError::custom("it is not a position this server gave out"))
     }
 
     fn to_value(&self) -> Value {
@@ -58,10 +54,10 @@ pub(super) struct Decimal(pub String);
 #[Scalar(name = "Decimal")]
 impl ScalarType for Decimal {
     fn parse(value: Value) -> InputValueResult<Self> {
-        match value {
-            Value::String(text) => Ok(Self(text)),
-            _ => Err(InputValueError::custom("a decimal number is written as text, such as \"19.90\"")),
-        }
+        let Value::String(text) = value else {
+            return Err(InputValueError::custom("a decimal number is written as text, such as \"19.90\""));
+        };
+        Ok(Self(text))
     }
 
     fn to_value(&self) -> Value {
@@ -76,10 +72,8 @@ pub(super) struct CurrencyCode(pub String);
 #[Scalar(name = "CurrencyCode", specified_by_url = "https://www.iso.org/iso-4217-currency-codes.html")]
 impl ScalarType for CurrencyCode {
     fn parse(value: Value) -> InputValueResult<Self> {
-        match value {
-            Value::String(text) => Ok(Self(text)),
-            _ => Err(InputValueError::expected_type(value)),
-        }
+        let Value::String(text) = value else { return Err(InputValueError::expected_type(value)) };
+        Ok(Self(text))
     }
 
     fn to_value(&self) -> Value {
@@ -99,9 +93,6 @@ pub(super) struct MoneyValue {
 
 impl From<Money> for MoneyValue {
     fn from(money: Money) -> Self {
-        Self {
-            amount: Decimal(money.to_string()),
-            currency_code: CurrencyCode(money.currency().code().to_owned()),
-        }
+        Self { amount: Decimal(money.to_string()), currency_code: CurrencyCode(money.currency().code().to_owned()) }
     }
 }

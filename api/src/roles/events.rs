@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use infrastructure::event_store::{
-    Position, RecordedEvent, Revision, SqliteEventVisitor, StoreError, StreamId,
-};
+use infrastructure::event_store::{Position, RecordedEvent, Revision, SqliteEventVisitor, StoreError, StreamId};
 use serde_json::{json, value::RawValue};
 use uuid::Uuid;
 
@@ -36,12 +34,12 @@ pub async fn tail(config: &Config, args: &EventsTailArgs) -> Result<(), Failure>
     let stream = args.stream.as_deref().map(stream_id).transpose()?;
     let mut after = match args.after {
         Some(after) => Position::new(after),
-        None => events.head().await.map_err(store_failure)?,
+        None => events.head().await.map_err(|error| store_failure(&error))?,
     };
     let stop = asked_to_stop();
     tokio::pin!(stop);
     loop {
-        let page = events.read_all(after, PAGE_EVENTS).await.map_err(store_failure)?;
+        let page = events.read_all(after, PAGE_EVENTS).await.map_err(|error| store_failure(&error))?;
         after = page.scanned_to;
         for event in page.events.iter().filter(|event| stream.as_ref().is_none_or(|stream| *stream == event.stream)) {
             if !try_print(&line(event)) {
@@ -59,7 +57,7 @@ pub async fn tail(config: &Config, args: &EventsTailArgs) -> Result<(), Failure>
 
 async fn print_log(events: &SqliteEventVisitor, mut after: Position, mut left: usize) -> Result<(), Failure> {
     while left > 0 {
-        let page = events.read_all(after, left.min(PAGE_EVENTS)).await.map_err(store_failure)?;
+        let page = events.read_all(after, left.min(PAGE_EVENTS)).await.map_err(|error| store_failure(&error))?;
         after = page.scanned_to;
         left -= page.events.len();
         if !page.events.iter().all(|event| try_print(&line(event))) || page.is_end {
@@ -77,7 +75,7 @@ async fn print_stream(
 ) -> Result<(), Failure> {
     let mut from = Revision::FIRST;
     while left > 0 {
-        let page = events.read_stream(stream, from, PAGE_EVENTS).await.map_err(store_failure)?;
+        let page = events.read_stream(stream, from, PAGE_EVENTS).await.map_err(|error| store_failure(&error))?;
         let Some(last) = page.events.last() else { break };
         from = last.revision.next();
         for event in page.events.iter().filter(|event| event.position > after).take(left) {
@@ -115,21 +113,21 @@ fn line(event: &RecordedEvent) -> String {
 }
 
 fn open(config: &Config) -> Result<SqliteEventVisitor, Failure> {
-    SqliteEventVisitor::open(&config.data_dir.join("events.db")).map_err(store_failure)
+    SqliteEventVisitor::open(&config.data_dir.join("events.db")).map_err(|error| store_failure(&error))
 }
 
 fn stream_id(text: &str) -> Result<StreamId, Failure> {
-    let parsed = text.split_once('-').and_then(|(category, id)| {
-        Some(StreamId::new(category, Uuid::parse_str(id).ok()?))
-    });
+    let parsed =
+        text.split_once('-').and_then(|(category, id)| Some(StreamId::new(category, Uuid::parse_str(id).ok()?)));
     parsed.ok_or_else(|| Failure {
         code: "BAD_STREAM",
         message: format!("`{text}` is not the name of a stream"),
-        advice: "a stream is named by its category and a UUID, such as order-0198c2f0-0000-7000-8000-000000000000".into(),
+        advice: "a stream is named by its category and a UUID, such as order-0198c2f0-0000-7000-8000-000000000000"
+            .into(),
         exit_code: 2,
     })
 }
 
-fn store_failure(error: StoreError) -> Failure {
-    Failure::new("EVENT_STORE_UNUSABLE", &error, "check `--data-dir`; a server must have been started there once")
+fn store_failure(error: &StoreError) -> Failure {
+    Failure::new("EVENT_STORE_UNUSABLE", error, "check `--data-dir`; a server must have been started there once")
 }

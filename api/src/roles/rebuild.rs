@@ -160,9 +160,9 @@ impl Client {
             let request = self.http.post(&self.url).bearer_auth(&self.token).json(&body);
             request.send().await?.json::<Value>().await
         };
-        let answer = answer.await.map_err(|error| {
-            Failure::new("SERVER_UNREACHABLE", &error, "check that the server runs, and try again")
-        })?;
+        let answer = answer
+            .await
+            .map_err(|error| Failure::new("SERVER_UNREACHABLE", &error, "check that the server runs, and try again"))?;
         if let Some(message) = answer.pointer("/errors/0/message").and_then(Value::as_str) {
             return Err(Failure {
                 code: "SERVER_REFUSED",
@@ -219,7 +219,10 @@ impl Display {
             return Err(Failure {
                 code: "REBUILD_FAILED",
                 message: error.clone(),
-                advice: format!("the old generation of {} serves on; see what the error names and try again", self.name),
+                advice: format!(
+                    "the old generation of {} serves on; see what the error names and try again",
+                    self.name
+                ),
                 exit_code: 1,
             });
         }
@@ -234,7 +237,10 @@ impl Display {
 fn manager_failure(error: ManagerError) -> Failure {
     match error {
         ManagerError::Unknown { .. } => unknown(error.to_string()),
-        error => StartError::from(error).into(),
+        error @ (ManagerError::AlreadyRebuilding(_)
+        | ManagerError::AheadOfLog { .. }
+        | ManagerError::Rows(_)
+        | ManagerError::Events(_)) => StartError::from(error).into(),
     }
 }
 

@@ -26,9 +26,7 @@ fn register(
     at: Timestamp,
 ) -> Result<Vec<ProductEvent>, ProductRejection> {
     match state {
-        ProductState::Unregistered => {
-            Ok(vec![ProductEvent::Registered { product: id_of(&sku), sku, name, price, at }])
-        }
+        ProductState::Unregistered => Ok(vec![ProductEvent::Registered { product: id_of(&sku), sku, name, price, at }]),
         ProductState::Offered(_) | ProductState::Retired(_) => Err(ProductRejection::AlreadyRegistered),
     }
 }

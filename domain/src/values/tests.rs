@@ -74,7 +74,8 @@ fn a_label_is_trimmed_and_refuses_control_characters() {
 
 #[test]
 fn a_stored_amount_out_of_range_or_with_an_unknown_currency_does_not_decode() {
-    for json in [r#"{"minor":-1,"currency":"EUR"}"#, r#"{"minor":1,"currency":"XYZ"}"#, r#"{"minor":1.5,"currency":"EUR"}"#]
+    for json in
+        [r#"{"minor":-1,"currency":"EUR"}"#, r#"{"minor":1,"currency":"XYZ"}"#, r#"{"minor":1.5,"currency":"EUR"}"#]
     {
         assert!(serde_json::from_str::<Money>(json).is_err(), "{json}");
     }

@@ -238,8 +238,7 @@ struct LaneTask<D: Decider> {
 impl<D: Decider> LaneTask<D> {
     async fn run(mut self) {
         let name = self.lanes.name(self.stream);
-        let mut loaded =
-            self.lanes.cache.remove(&self.stream).map(|(_, loaded)| Arc::unwrap_or_clone(loaded));
+        let mut loaded = self.lanes.cache.remove(&self.stream).map(|(_, loaded)| Arc::unwrap_or_clone(loaded));
         let mut rest = Undecided::<D>::new();
         loop {
             let mut looks = Vec::new();

@@ -33,13 +33,9 @@ pub(super) fn fold(row: Option<OrderRow>, event: &Decoded) -> Option<OrderRow> {
             updated_at,
             revision,
         }),
-        (Some(row), OrderEvent::Cancelled { reason, .. }) => Some(OrderRow {
-            status: OrderStatus::Cancelled,
-            cancel_reason: Some(*reason),
-            updated_at,
-            revision,
-            ..row
-        }),
+        (Some(row), OrderEvent::Cancelled { reason, .. }) => {
+            Some(OrderRow { status: OrderStatus::Cancelled, cancel_reason: Some(*reason), updated_at, revision, ..row })
+        }
         (Some(row), OrderEvent::Shipped { tracking, .. }) => {
             Some(OrderRow { status: OrderStatus::Shipped, tracking: tracking.clone(), updated_at, revision, ..row })
         }

@@ -73,10 +73,8 @@ impl KeyedFold for OrderSummary {
         let currency = Currency::from_code(row.text(4)?).ok_or(broken(4, "a currency"))?;
         let lines: Vec<OrderLine> =
             serde_json::from_str(row.json(5)?).map_err(|_| broken(5, "a list of order lines"))?;
-        let cancel_reason = row
-            .optional_text(6)?
-            .map(|word| read_reason(word).ok_or(broken(6, "a reason to cancel")))
-            .transpose()?;
+        let cancel_reason =
+            row.optional_text(6)?.map(|word| read_reason(word).ok_or(broken(6, "a reason to cancel"))).transpose()?;
         let tracking =
             row.optional_text(7)?.map(|text| Label::parse(text).map_err(|_| broken(7, "a label"))).transpose()?;
         Ok(OrderRow {
@@ -99,12 +97,8 @@ impl KeyedFold for OrderSummary {
     }
 }
 
-const REASONS: [CancelReason; 4] = [
-    CancelReason::Unspecified,
-    CancelReason::CustomerRequest,
-    CancelReason::OutOfStock,
-    CancelReason::SuspectedFraud,
-];
+const REASONS: [CancelReason; 4] =
+    [CancelReason::Unspecified, CancelReason::CustomerRequest, CancelReason::OutOfStock, CancelReason::SuspectedFraud];
 
 const fn reason_word(reason: CancelReason) -> &'static str {
     match reason {

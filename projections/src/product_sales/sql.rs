@@ -53,11 +53,7 @@ impl SetChange for ProductSales {
 fn placed(order: OrderId, order_lines: &[OrderLine], tables: &Tables) -> Vec<Statement> {
     let (counters, lines) = (tables.name(COUNTERS), tables.name(LINES));
     let rows = order_lines.iter().map(|line| {
-        vec![
-            Value::Uuid(order.uuid()),
-            Value::Uuid(line.product.uuid()),
-            Value::Int(i64::from(line.quantity.units())),
-        ]
+        vec![Value::Uuid(order.uuid()), Value::Uuid(line.product.uuid()), Value::Int(i64::from(line.quantity.units()))]
     });
     let add_lines = format!(
         "INSERT INTO {lines} (order_id, product_id, units) VALUES ($1, $2, $3) \
@@ -69,10 +65,7 @@ fn placed(order: OrderId, order_lines: &[OrderLine], tables: &Tables) -> Vec<Sta
          ON CONFLICT (product_id) DO UPDATE \
          SET units = {counters}.units + excluded.units, orders = {counters}.orders + 1"
     );
-    vec![
-        Statement::each(add_lines, rows.collect()),
-        Statement::once(count, vec![Value::Uuid(order.uuid())]),
-    ]
+    vec![Statement::each(add_lines, rows.collect()), Statement::once(count, vec![Value::Uuid(order.uuid())])]
 }
 
 fn cancelled(order: OrderId, tables: &Tables) -> Vec<Statement> {

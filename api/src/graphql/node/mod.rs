@@ -80,11 +80,7 @@ impl NodeQuery {
     }
 }
 
-async fn find(
-    context: &Context<'_>,
-    id: &ID,
-    min_position: Option<PositionToken>,
-) -> Result<Option<Node>, Error> {
+async fn find(context: &Context<'_>, id: &ID, min_position: Option<PositionToken>) -> Result<Option<Node>, Error> {
     let Some((kind, uuid)) = parse(id) else { return Ok(None) };
     if kind == <domain::values::OrderKind as IdKind>::NAME {
         return Ok(order::find(context, OrderId::new(uuid), min_position).await?.map(Node::Order));

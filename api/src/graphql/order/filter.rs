@@ -136,8 +136,11 @@ impl OrderWhere {
     }
 }
 
+/// Currency, lower and upper bound in minor units.
+type Bounds = (Option<Currency>, Option<i64>, Option<i64>);
+
 impl MoneyRange {
-    fn translate(self) -> Result<(Option<Currency>, Option<i64>, Option<i64>), Error> {
+    fn translate(self) -> Result<Bounds, Error> {
         let currency = Currency::from_code(&self.currency_code.0)
             .ok_or_else(|| ErrorCode::BadUserInput.error("`currencyCode` is not an ISO 4217 currency code"))?;
         let minor = |amount: Option<Decimal>| {

@@ -1,5 +1,7 @@
 //! Commands to orders. Customers place and cancel their own; operators do everything.
 
+use std::{collections::hash_map::Entry, fmt::Display};
+
 use async_graphql::{Context, Enum, Error, ID, InputObject, Object, SimpleObject};
 use domain::{
     order::{Catalogue, LineProblem, OrderCommand, OrderRejection, OrderState, RequestedLine},
@@ -123,7 +125,7 @@ struct OrderUserError {
 }
 
 impl OrderUserError {
-    fn new(code: OrderErrorCode, message: impl ToString, field: Vec<String>) -> Self {
+    fn new(code: OrderErrorCode, message: &dyn Display, field: Vec<String>) -> Self {
         Self { code, message: message.to_string(), field, product_id: None, current_version: None }
     }
 }
@@ -194,7 +196,7 @@ impl OrderMutation {
             Ok(tracking) => tracking,
             Err(error) => {
                 let code = OrderErrorCode::InvalidTrackingNumber;
-                let error = OrderUserError::new(code, error, path([&"trackingNumber"]));
+                let error = OrderUserError::new(code, &error, path([&"trackingNumber"]));
                 return Ok(OrderShipPayload::refused(vec![error]));
             }
         };
@@ -238,7 +240,7 @@ fn requested_lines(lines: &[OrderLineInput]) -> Result<Vec<RequestedLine>, Vec<O
                 product_id: Some(line.product_id.clone()),
                 ..OrderUserError::new(
                     OrderErrorCode::UnknownProduct,
-                    "there is no such product",
+                    &"there is no such product",
                     path([&"lines", &index, &"productId"]),
                 )
             });
@@ -247,7 +249,7 @@ fn requested_lines(lines: &[OrderLineInput]) -> Result<Vec<RequestedLine>, Vec<O
             (Some(product), Ok(quantity)) => requested.push(RequestedLine { product, quantity }),
             (_, Err(error)) => errors.push(OrderUserError::new(
                 OrderErrorCode::InvalidQuantity,
-                error,
+                &error,
                 path([&"lines", &index, &"quantity"]),
             )),
             (None, Ok(_)) => {}
@@ -261,9 +263,9 @@ async fn catalogue(context: &Context<'_>, lines: &[RequestedLine]) -> Result<Cat
     let mut catalogue = Catalogue::with_capacity(lines.len());
     // An order of too many lines is refused anyway; it must not cost a look at each of them.
     for line in lines.iter().take(domain::order::ORDER_LINES_MAX) {
-        if !catalogue.contains_key(&line.product) {
+        if let Entry::Vacant(vacant) = catalogue.entry(line.product) {
             let current = services(context).products.current(line.product.uuid()).await.map_err(execute_error)?;
-            catalogue.insert(line.product, current.state.as_ref().clone());
+            vacant.insert(current.state.as_ref().clone());
         }
     }
     Ok(catalogue)
@@ -298,7 +300,7 @@ async fn execute(
             current_version: current.map(call::version),
             ..OrderUserError::new(
                 OrderErrorCode::VersionConflict,
-                "the order has changed meanwhile",
+                &"the order has changed meanwhile",
                 path([&"expectedVersion"]),
             )
         }]),
@@ -307,11 +309,7 @@ async fn execute(
 
 fn done(executed: &Executed<OrderState>) -> Done {
     let row = executed.revision.and_then(|revision| OrderRow::of(&executed.state, revision));
-    Done {
-        order: row.map(OrderObject),
-        position: PositionToken(executed.position),
-        is_repeat: executed.is_repeat,
-    }
+    Done { order: row.map(OrderObject), position: PositionToken(executed.position), is_repeat: executed.is_repeat }
 }
 
 fn rejected(rejection: &OrderRejection) -> Vec<OrderUserError> {

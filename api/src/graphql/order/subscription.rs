@@ -31,7 +31,11 @@ use crate::{
 
 /// What a subscription to orders says.
 #[derive(Clone, Debug, Interface)]
-#[graphql(field(name = "cursor", ty = "&PositionToken", desc = "Give it as `after` to resume right behind this message."))]
+#[graphql(field(
+    name = "cursor",
+    ty = "&PositionToken",
+    desc = "Give it as `after` to resume right behind this message."
+))]
 pub(super) enum OrderUpdate {
     /// Something happened to an order.
     Changed(OrderChanged),
@@ -107,7 +111,7 @@ impl OrderSubscription {
                 };
                 reporter.starts_after(after);
                 match replay::of_order(&*services(context).events, order, after, until).await? {
-                    Some(changes) => replayed(changes, after, until, reporter),
+                    Some(changes) => replayed(&changes, after, until, reporter),
                     None => too_many(after, until, reporter),
                 }
             }
@@ -152,9 +156,8 @@ fn live(
     filter: Option<OrderFilter>,
 ) -> Updates {
     reporter.starts_after(subscription.position);
-    let wanted = move |row: &OrderRow| {
-        may_see(&caller, row) && filter.as_ref().is_none_or(|filter| filter.matches(row))
-    };
+    let wanted =
+        move |row: &OrderRow| may_see(&caller, row) && filter.as_ref().is_none_or(|filter| filter.matches(row));
     stream::unfold((Some(subscription), reporter, wanted), |(subscription, reporter, wanted)| async move {
         let mut subscription = subscription?;
         loop {
@@ -178,7 +181,7 @@ fn live(
 }
 
 /// The replay of changes that are at hand, then `CaughtUp`.
-fn replayed(changes: Vec<Change<OrderRow>>, after: Position, until: Position, reporter: LiveReporter) -> Updates {
+fn replayed(changes: &[Change<OrderRow>], after: Position, until: Position, reporter: LiveReporter) -> Updates {
     let messages = changes.iter().filter_map(|change| changed(change, |_| true));
     let mut messages: VecDeque<OrderUpdate> = messages.collect();
     messages.push_back(OrderUpdate::CaughtUp(CaughtUp { cursor: PositionToken(after.max(until)) }));
@@ -194,7 +197,7 @@ fn too_many(after: Position, until: Position, reporter: LiveReporter) -> Updates
 
 /// Nothing to replay.
 fn caught_up(reporter: LiveReporter, after: Position, until: Position) -> Updates {
-    replayed(Vec::new(), after, until, reporter)
+    replayed(&[], after, until, reporter)
 }
 
 fn deliver(messages: VecDeque<OrderUpdate>, reporter: LiveReporter) -> Updates {

@@ -151,6 +151,7 @@ impl OrderLineObject {
     }
 
     /// The price of all pieces.
+    #[expect(clippy::unused_async, reason = "async-graphql asks for it")]
     async fn total(&self) -> Result<MoneyValue, Error> {
         // It was computed when the order was placed, or there would be no order.
         self.0.unit_price.checked_mul(self.0.quantity).map(Into::into).map_err(crate::engine::internal)

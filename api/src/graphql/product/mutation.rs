@@ -1,5 +1,7 @@
 //! Commands to products. All of them are for operators.
 
+use std::fmt::Display;
+
 use async_graphql::{Context, Enum, Error, ID, InputObject, Object, SimpleObject};
 use domain::{
     product::{ProductCommand, ProductRejection, ProductState, id_of},
@@ -98,7 +100,7 @@ struct ProductUserError {
 }
 
 impl ProductUserError {
-    fn new(code: ProductErrorCode, message: impl ToString, field: Vec<String>) -> Self {
+    fn new(code: ProductErrorCode, message: &dyn Display, field: Vec<String>) -> Self {
         Self { code, message: message.to_string(), field, current_version: None }
     }
 }
@@ -134,12 +136,12 @@ impl ProductMutation {
         let (sku, name, price) = (Sku::parse(&input.sku), Label::parse(&input.name), money(&input.price));
         let (Ok(sku), Ok(name), Ok(price)) = (&sku, &name, &price) else {
             let mut errors = Vec::new();
-            errors.extend(sku.err().map(|error| {
-                ProductUserError::new(ProductErrorCode::InvalidSku, error, path([&"sku"]))
-            }));
-            errors.extend(name.err().map(|error| {
-                ProductUserError::new(ProductErrorCode::InvalidName, error, path([&"name"]))
-            }));
+            errors.extend(
+                sku.err().map(|error| ProductUserError::new(ProductErrorCode::InvalidSku, &error, path([&"sku"]))),
+            );
+            errors.extend(
+                name.err().map(|error| ProductUserError::new(ProductErrorCode::InvalidName, &error, path([&"name"]))),
+            );
             errors.extend(price.err());
             return Ok(ProductRegisterPayload::refused(errors));
         };
@@ -223,7 +225,7 @@ async fn execute(
             current_version: current.map(call::version),
             ..ProductUserError::new(
                 ProductErrorCode::VersionConflict,
-                "the product has changed meanwhile",
+                &"the product has changed meanwhile",
                 path([&"expectedVersion"]),
             )
         }),
@@ -232,11 +234,7 @@ async fn execute(
 
 fn done(executed: &Executed<ProductState>) -> Done {
     let row = executed.revision.and_then(|revision| ProductRow::of(&executed.state, revision));
-    Done {
-        product: row.map(ProductObject),
-        position: PositionToken(executed.position),
-        is_repeat: executed.is_repeat,
-    }
+    Done { product: row.map(ProductObject), position: PositionToken(executed.position), is_repeat: executed.is_repeat }
 }
 
 fn rejected(rejection: &ProductRejection) -> ProductUserError {
@@ -254,9 +252,8 @@ fn rejected(rejection: &ProductRejection) -> ProductUserError {
 fn money(input: &MoneyInput) -> Result<Money, ProductUserError> {
     let currency = Currency::from_code(&input.currency_code.0).ok_or_else(|| {
         let field = path([&"price", &"currencyCode"]);
-        ProductUserError::new(ProductErrorCode::InvalidCurrency, "it is not an ISO 4217 currency code", field)
+        ProductUserError::new(ProductErrorCode::InvalidCurrency, &"it is not an ISO 4217 currency code", field)
     })?;
-    Money::parse(&input.amount.0, currency).map_err(|error| {
-        ProductUserError::new(ProductErrorCode::InvalidPrice, error, path([&"price", &"amount"]))
-    })
+    Money::parse(&input.amount.0, currency)
+        .map_err(|error| ProductUserError::new(ProductErrorCode::InvalidPrice, &error, path([&"price", &"amount"])))
 }

@@ -69,9 +69,7 @@ impl ProjectionMutation {
                 let rebuild = progress.borrow().as_ref().map(ProjectionRebuild::new);
                 Ok(ProjectionRebuildPayload { rebuild, user_errors: vec![] })
             }
-            Err(error @ ManagerError::Unknown { .. }) => {
-                Ok(refused(ProjectionErrorCode::UnknownProjection, &error))
-            }
+            Err(error @ ManagerError::Unknown { .. }) => Ok(refused(ProjectionErrorCode::UnknownProjection, &error)),
             Err(error @ ManagerError::AlreadyRebuilding(_)) => {
                 Ok(refused(ProjectionErrorCode::AlreadyRebuilding, &error))
             }

@@ -2,11 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use super::{
-    PageLimits, SqliteEventStoreOptions, blocking, open,
-    reader::Readers,
-    to_i64,
-};
+use super::{PageLimits, SqliteEventStoreOptions, blocking, open, reader::Readers, to_i64};
 use crate::event_store::{AllPage, Direction, Position, Revision, StoreError, StreamId, StreamPage, TypeFilter};
 
 /// An event store's file, to look at. It sees what is committed, whoever writes.
@@ -41,12 +37,7 @@ impl SqliteEventVisitor {
     }
 
     /// At most `limit` events of one stream, from revision `from` on.
-    pub async fn read_stream(
-        &self,
-        stream: &StreamId,
-        from: Revision,
-        limit: usize,
-    ) -> Result<StreamPage, StoreError> {
+    pub async fn read_stream(&self, stream: &StreamId, from: Revision, limit: usize) -> Result<StreamPage, StoreError> {
         let limits = PageLimits { events: limit, ..self.limits };
         let stream = stream.clone();
         blocking(&self.readers, move |reader| reader.read_stream(&stream, from, Direction::Forwards, limits)).await
