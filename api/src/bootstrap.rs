@@ -70,7 +70,7 @@ impl StartError {
     /// The stable code that is printed with it.
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::Config(_) => "CONFIG_INVALID",
+            Self::Config(error) => error.code(),
             Self::DataDir(error) => error.code(),
             Self::Events(_) => "EVENT_STORE_UNUSABLE",
             Self::Rows(_) => "READ_STORE_UNUSABLE",
@@ -85,9 +85,12 @@ impl StartError {
     /// What to do about it.
     pub const fn advice(&self) -> &'static str {
         match self {
-            Self::Config(_) => "correct the setting; `millrace config` prints all of them with their meaning",
+            Self::Config(error) => error.advice(),
             Self::DataDir(error) => error.advice(),
             Self::Events(_) => "check the disk and the file events.db; restore it from a backup if it is damaged",
+            Self::Projections(ManagerError::AheadOfLog { .. }) => {
+                "put the events.db back that belongs to this read.db, or delete read.db: it is rebuilt from the events"
+            }
             Self::Rows(_) | Self::Projections(_) => {
                 "check the disk; if read.db is damaged, stop the server and delete it: it is rebuilt from the events"
             }
@@ -115,9 +118,9 @@ impl Core {
     /// Opens the stores in `data_dir` and starts the projections.
     pub async fn start(config: &Config, data_dir: &DataDir) -> Result<Self, StartError> {
         let (events_db, read_db) = (data_dir.events_db(), data_dir.read_db());
-        let events = open(move || SqliteEventStore::open(&events_db, SqliteEventStoreOptions::default()));
+        let events = blocking(move || SqliteEventStore::open(&events_db, SqliteEventStoreOptions::default()));
         let events: Arc<dyn EventStore> = Arc::new(events.await.map_err(StartError::Events)?);
-        let rows = open(move || SqliteReadStore::open(&read_db, SqliteReadStoreOptions::default()));
+        let rows = blocking(move || SqliteReadStore::open(&read_db, SqliteReadStoreOptions::default()));
         let rows: Arc<dyn ReadStore> = Arc::new(rows.await.map_err(StartError::Rows)?);
         let lifecycle = Lifecycle::new();
         let options = ProjectionOptions { batch_events_max: config.projections.batch_events.get() };
@@ -127,9 +130,9 @@ impl Core {
     }
 }
 
-/// Opening a store reads and recovers files: not on a thread that others wait for.
-async fn open<T: Send + 'static>(open: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(open).await.expect("opening a store does not panic")
+/// Reads and recovers files where nobody else waits for the thread.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.expect("opening a file does not panic")
 }
 
 /// A server that listens.
@@ -214,7 +217,10 @@ fn router(
         has_introspection: config.mode == Mode::Development,
     };
     let engine_limits = EngineLimits { guard: guard_limits(config), ..EngineLimits::default() };
-    let engine = Engine::new(graphql::schema(services, schema_limits), engine_limits, edge.clone());
+    let mut engine = Engine::new(graphql::schema(services, schema_limits), engine_limits, edge.clone());
+    if schema_limits.has_introspection {
+        engine = engine.with_introspection(graphql::introspection_schema());
+    }
     let authenticate: Arc<dyn Authenticate> = authenticator;
     let state = EdgeState {
         engine,
@@ -304,7 +310,8 @@ async fn reload_keys(authenticator: Arc<Authenticator>, lifecycle: Lifecycle) {
             () = lifecycle.stopping() => return,
             _ = ticks.tick() => {}
         }
-        match authenticator.reload() {
+        let keys = Arc::clone(&authenticator);
+        match blocking(move || keys.reload()).await {
             Ok(false) => {}
             Ok(true) => tracing::info!("the keys for tokens were read anew"),
             Err(error) => tracing::error!(error = %error, "the keys for tokens cannot be read; the known ones stay"),

@@ -56,6 +56,8 @@ pub struct Engine<S>(Arc<Inner<S>>);
 #[derive(Debug)]
 struct Inner<S> {
     schema: S,
+    /// Answers questions about the schema itself, see [`Engine::with_introspection`].
+    introspection: Option<S>,
     limits: EngineLimits,
     lifecycle: Lifecycle,
     documents: Cache<Box<str>, Arc<Document>, DocumentWeight>,
@@ -142,6 +144,17 @@ impl Prepared {
         })
     }
 
+    /// Whether the operation asks for the schema and for nothing else.
+    fn asks_for_the_schema(&self) -> bool {
+        let Ok(operation) = operation(&self.document.parsed, self.operation_name()) else { return false };
+        let is_about_schema = |selection: &Selection| match selection {
+            Selection::Field(field) => matches!(field.node.name.node.as_str(), "__schema" | "__type" | "__typename"),
+            Selection::FragmentSpread(_) | Selection::InlineFragment(_) => false,
+        };
+        self.kind == OperationKind::Query
+            && operation.selection_set.node.items.iter().all(|item| is_about_schema(&item.node))
+    }
+
     /// A request that executes this operation. Without a caller: see [`CallContext::attach`].
     pub fn to_request(&self) -> Request {
         self.clone().into_request()
@@ -162,7 +175,23 @@ impl<S: Executor> Engine<S> {
         // Used by quick_cache to size its index; the weight is what bounds the cache.
         let documents_expected = 256;
         let documents = Cache::with_weighter(documents_expected, limits.cache_bytes_max, DocumentWeight);
-        Self(Arc::new(Inner { schema, limits, lifecycle, documents, cohorts: Cohorts::default() }))
+        Self(Arc::new(Inner { schema, introspection: None, limits, lifecycle, documents, cohorts: Cohorts::default() }))
+    }
+
+    /// The same engine, with another schema for questions about the schema alone. Tools ask them in documents that are
+    /// deeper and larger than any that fetches data should be, and answering them reads nothing.
+    #[must_use]
+    pub fn with_introspection(self, introspection: S) -> Self {
+        let inner = Arc::into_inner(self.0).expect("a new engine has one owner");
+        Self(Arc::new(Inner { introspection: Some(introspection), ..inner }))
+    }
+
+    /// The schema that answers this operation.
+    fn schema_for(&self, prepared: &Prepared) -> &S {
+        match &self.0.introspection {
+            Some(introspection) if prepared.asks_for_the_schema() => introspection,
+            Some(_) | None => &self.0.schema,
+        }
     }
 
     pub(super) fn schema(&self) -> &S {
@@ -206,15 +235,16 @@ impl<S: Executor> Engine<S> {
     pub async fn execute(&self, prepared: Prepared, context: CallContext) -> Response {
         let request_id = context.request_id.clone();
         let kind = prepared.kind;
+        let schema = self.schema_for(&prepared);
         let reflected = Arc::new(ReadPosition::default());
         let request = context.attach(prepared.into_request()).data(Arc::clone(&reflected));
         let result = match kind {
             OperationKind::Query | OperationKind::Subscription => {
                 // The schema is shared and immutable; what a panic leaves half done dies with the request.
-                AssertUnwindSafe(self.0.schema.execute(request)).catch_unwind().await.ok()
+                AssertUnwindSafe(schema.execute(request)).catch_unwind().await.ok()
             }
             OperationKind::Mutation => {
-                let schema = self.0.schema.clone();
+                let schema = schema.clone();
                 let task = tracing::Instrument::in_current_span(async move { schema.execute(request).await });
                 self.0.lifecycle.spawn(task).await.ok()
             }

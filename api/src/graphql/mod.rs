@@ -57,7 +57,7 @@ pub struct SchemaLimits {
 
 impl Default for SchemaLimits {
     fn default() -> Self {
-        Self { depth_max: 12, complexity_max: 5_000, has_introspection: true }
+        Self { depth_max: 12, complexity_max: 1_000, has_introspection: true }
     }
 }
 
@@ -99,6 +99,20 @@ pub fn schema(services: Services, limits: SchemaLimits) -> ShopSchema {
         builder = builder.disable_introspection().disable_suggestions();
     }
     builder.finish()
+}
+
+/// How deep and how costly the tools' usual question about the schema is, with room to spare.
+const INTROSPECTION_DEPTH_MAX: usize = 24;
+const INTROSPECTION_COMPLEXITY_MAX: usize = 10_000;
+
+/// The same schema without services, for questions about the schema alone; see `Engine::with_introspection`.
+pub fn introspection_schema() -> ShopSchema {
+    Schema::build(Query::default(), Mutation::default(), Subscription::default())
+        .limit_depth(INTROSPECTION_DEPTH_MAX)
+        .limit_complexity(INTROSPECTION_COMPLEXITY_MAX)
+        .limit_recursive_depth(INTROSPECTION_DEPTH_MAX)
+        .limit_directives(DIRECTIVES_MAX)
+        .finish()
 }
 
 /// The schema in SDL, sorted so that differences are changes. Committed as api/schema.graphql.

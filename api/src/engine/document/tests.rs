@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use async_graphql::{Response, Value};
+use async_graphql::{Response, Schema, Value};
 use infrastructure::lifecycle::Lifecycle;
 use serde_json::json;
 
@@ -10,7 +10,7 @@ use super::{Engine, OperationKind, Prepared};
 use crate::{
     engine::{
         GraphQlRequest, Outcome, RequestError, response_json,
-        testing::{TestSchema, call, engine},
+        testing::{Mutation, Query, Subscriptions, TestSchema, call, engine},
     },
     error_code::ErrorCode,
 };
@@ -207,4 +207,26 @@ async fn the_worst_legal_documents_are_answered_quickly() {
         assert!(started.elapsed() < Duration::from_secs(5), "{:?} for {document}", started.elapsed());
         assert!(response.errors.len() <= 20 && response_json(&response).len() < 64 * 1024);
     }
+}
+
+/// As deep as what tools ask: nine times `ofType`.
+const DEEP_INTROSPECTION: &str = "{ __schema { types { fields { args { type { ofType { ofType { ofType { ofType { \
+     ofType { ofType { ofType { ofType { ofType { name } } } } } } } } } } } } } } }";
+
+#[tokio::test]
+async fn tools_may_ask_for_the_schema_more_deeply_than_for_data() {
+    let lifecycle = Lifecycle::new();
+    let strict = engine(&lifecycle);
+    let refused = execute(&strict, DEEP_INTROSPECTION).await;
+    assert_eq!(refused.errors.len(), 1, "{:?}", refused.errors);
+
+    let lenient = Schema::build(Query, Mutation, Subscriptions).finish();
+    let engine = strict.with_introspection(lenient);
+    let answered = execute(&engine, DEEP_INTROSPECTION).await;
+    assert!(answered.errors.is_empty(), "{:?}", answered.errors);
+
+    // Data beside it brings the strict limits back.
+    let mixed = DEEP_INTROSPECTION.replacen('{', "{ hello ", 1);
+    let refused = execute(&engine, &mixed).await;
+    assert_eq!(refused.errors.len(), 1, "{:?}", refused.errors);
 }
