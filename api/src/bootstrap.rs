@@ -182,8 +182,10 @@ impl Server {
             }
         });
         edge::serve(self.listener, self.router, self.edge.clone()).await;
-        let is_drained = self.edge.stop(self.grace).await && self.core.lifecycle.stop(self.grace).await;
-        if !is_drained {
+        // The core stops after the edge, which may still be waiting for it; and it stops even if the edge does not.
+        let is_edge_drained = self.edge.stop(self.grace).await;
+        let is_core_drained = self.core.lifecycle.stop(self.grace).await;
+        if !(is_edge_drained && is_core_drained) {
             tracing::warn!("some tasks were still running at the end of the grace period");
         }
         Ok(())

@@ -16,11 +16,11 @@ use tokio::{
 };
 
 use crate::{
-    Decoded,
+    Decoded, StoppedAt,
     bookkeeping::{self, GenerationState},
     manager::TakenSlot,
     shape::{ApplyError, Builder},
-    worker::{Adopt, Context, Held, decode_all},
+    worker::{Adopt, Context, Held, decode_all, report_stop},
 };
 
 /// How many events one page of the scan holds.
@@ -87,7 +87,7 @@ impl RebuildProgress {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RebuildError {
     /// An event cannot be applied.
-    #[error("event {position} cannot be applied: {error}; the old generation serves on")]
+    #[error("event {position} cannot be applied: {error}")]
     Event {
         /// Which one.
         position: Position,
@@ -104,7 +104,7 @@ pub(crate) enum RebuildError {
     #[error("the new generation was not adopted: {0}")]
     Switch(String),
     /// The server stops.
-    #[error("the server stops; the old generation serves on")]
+    #[error("the server stops")]
     Stopping,
 }
 
@@ -161,6 +161,9 @@ impl Rebuild {
                 let text = with_causes(&error);
                 tracing::error!(projection.name = name, error = %text, "the rebuild of {name} failed: {text}");
                 self.discard().await;
+                if let RebuildError::Event { position, error } = &error {
+                    self.stand_at(*position, error).await;
+                }
                 slot.release(|| self.report(RebuildPhase::Failed(text), Position::START, Position::START));
             }
         }
@@ -243,6 +246,27 @@ impl Rebuild {
         let mut statements = builder.flush();
         statements.push(bookkeeping::checkpoint(shape.name(), held.generation, held.epoch, to));
         Ok(rows.transaction(statements).await?)
+    }
+
+    /// Where no generation serves, the projection stands at the event that kept its first one from being built.
+    async fn stand_at(&self, position: Position, error: &str) {
+        let Context { events, clock, monitor, .. } = &self.context;
+        if monitor.status().generation.is_some() {
+            return;
+        }
+        let before = Position::new(position.value().saturating_sub(1));
+        let page = events.read_all(before, &TypeFilter::All, 1).await;
+        let Some(event) = page.ok().and_then(|page| page.events.into_iter().next()) else { return };
+        let stopped = StoppedAt {
+            position,
+            type_name: event.type_name,
+            stream: event.stream,
+            revision: event.revision,
+            error: error.to_owned(),
+            attempts: 1,
+            since: clock.now(),
+        };
+        report_stop(&self.context, stopped);
     }
 
     async fn discard(&self) {

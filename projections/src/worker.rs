@@ -93,7 +93,7 @@ impl Worker {
                 Blocked::Stopping => break,
                 Blocked::Adopt(adopt) => self.adopt(adopt).await,
                 Blocked::At(stopped) => {
-                    self.report_stop(*stopped);
+                    report_stop(&self.context, *stopped);
                     tokio::select! {
                         biased;
                         () = lifecycle.stopping() => break,
@@ -302,18 +302,6 @@ impl Worker {
         }
     }
 
-    fn report_stop(&self, stopped: StoppedAt) {
-        let name = self.name();
-        tracing::error!(
-            projection.name = name, event.position = %stopped.position, event.type = %stopped.type_name,
-            stream.id = %stopped.stream, error = %stopped.error,
-            "projection {name} stopped at event {}: {}. To go on, {}",
-            stopped.position, stopped.error, stopped.way_out(name)
-        );
-        metrics::gauge!(telemetry::PROJECTION_STOPPED, "projection" => name).set(1.0);
-        self.context.monitor.is_in(ProjectionState::Stopped(stopped));
-    }
-
     fn report_retry(&self, error: &dyn std::error::Error, attempts: u32) {
         let name = self.name();
         tracing::warn!(projection.name = name, error = %error, "projection {name} tries again: {error}");
@@ -335,6 +323,19 @@ enum AdoptError {
 fn panicked(events: &[RecordedEvent]) -> ApplyError {
     let position = events.first().map_or(Position::START, |event| event.position);
     ApplyError::Event { position, error: "applying it panicked".to_owned() }
+}
+
+/// Says, everywhere an operator looks, that the projection stands at an event and what to do.
+pub(crate) fn report_stop(context: &Context, stopped: StoppedAt) {
+    let name = context.shape.name();
+    tracing::error!(
+        projection.name = name, event.position = %stopped.position, event.type = %stopped.type_name,
+        stream.id = %stopped.stream, error = %stopped.error,
+        "projection {name} stopped at event {}: {}. To go on, {}",
+        stopped.position, stopped.error, stopped.way_out(name)
+    );
+    metrics::gauge!(telemetry::PROJECTION_STOPPED, "projection" => name).set(1.0);
+    context.monitor.is_in(ProjectionState::Stopped(stopped));
 }
 
 /// Decodes events; the first that fails is at fault.

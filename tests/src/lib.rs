@@ -1,3 +1,13 @@
-//! What the tests share: contract suites that every adapter of a port passes.
+//! What the tests share: contract suites that every adapter of a port passes, and a harness for the real binary.
 
+pub mod binary;
+pub mod client;
 pub mod contracts;
+pub mod journal;
+pub mod log;
+pub mod random;
+pub mod server;
+pub mod shop;
+pub mod sse;
+pub mod updates;
+pub mod ws;

@@ -21,11 +21,18 @@ pub async fn run(config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
+/// How this binary was called, so that the line can be pasted.
+fn command(config: &Config) -> String {
+    let binary = std::env::args().next().unwrap_or_else(|| "millrace".to_owned());
+    let data_dir = config.data_dir.display();
+    if config.data_dir == Config::default().data_dir { binary } else { format!("{binary} --data-dir {data_dir}") }
+}
+
 fn banner(config: &Config, url: &str) -> String {
     let mut lines = vec![format!("Millrace serves on {url}"), format!("  GraphQL    {url}/graphql")];
     if config.mode == Mode::Development {
         lines.push(format!("  GraphiQL   {url}/graphiql"));
-        lines.push("  token      millrace token --subject alice --role customer".to_owned());
+        lines.push(format!("  token      {} token --subject alice --role customer", command(config)));
     }
     lines.push(format!("  data       {}", config.data_dir.display()));
     lines.join("\n")

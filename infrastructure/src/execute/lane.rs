@@ -36,6 +36,13 @@ const RESEND_PAUSE_MAX: Duration = Duration::from_secs(2);
 /// A guess for the cache's tables; it grows as needed.
 const CACHED_STREAMS_GUESS: usize = 10_000;
 
+/// The outcome of a command that took effect, in metrics.
+const OUTCOME_OK: &str = "ok";
+
+fn seconds(category: &'static str, outcome: &'static str) -> Histogram {
+    metrics::histogram!(telemetry::COMMAND_SECONDS, "category" => category, "outcome" => outcome)
+}
+
 type CurrentAnswer<D> = Result<Current<<D as Decider>::State>, ExecuteError<<D as Decider>::Rejection>>;
 
 /// What waits in a lane.
@@ -72,6 +79,7 @@ pub(super) struct Lanes<D: Decider> {
     options: ExecutorOptions,
     shards: Vec<Mutex<Shard<D>>>,
     cache: Cache<Uuid, Arc<Loaded<D>>, ByWeight>,
+    /// Of commands that took effect: the usual case is looked up once.
     seconds: Histogram,
     batch: Histogram,
 }
@@ -97,7 +105,7 @@ impl<D: Decider> Lanes<D> {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             cache: Cache::with_weighter(CACHED_STREAMS_GUESS, options.cache_bytes_max, ByWeight),
             options,
-            seconds: metrics::histogram!(telemetry::COMMAND_SECONDS, "category" => D::CATEGORY),
+            seconds: seconds(D::CATEGORY, OUTCOME_OK),
             batch: metrics::histogram!(telemetry::COMMAND_BATCH, "category" => D::CATEGORY),
         }
     }
@@ -110,10 +118,15 @@ impl<D: Decider> Lanes<D> {
         this.enqueue(stream, Job::Execute(request, sender))?;
         // A lane that ends without an answer panicked; whether it had appended is unknown.
         let answer = receiver.await.unwrap_or(Err(ExecuteError::OutcomeUnknown(command)));
-        this.seconds.record(started.elapsed().as_secs_f64());
-        let outcome = answer.as_ref().map_or_else(ExecuteError::outcome, |_| "ok");
+        let outcome = answer.as_ref().map_or_else(ExecuteError::outcome, |_| OUTCOME_OK);
+        if answer.is_ok() {
+            this.seconds.record(started.elapsed());
+        } else {
+            seconds(D::CATEGORY, outcome).record(started.elapsed());
+        }
         tracing::debug!(
             stream.category = D::CATEGORY, stream.id = %stream, command.id = %command, command.outcome = outcome,
+            event.position = answer.as_ref().ok().map(|executed| executed.position.value()),
             "command executed"
         );
         answer

@@ -7,10 +7,13 @@ use domain::{
     order::{Catalogue, LineProblem, OrderCommand, OrderRejection, OrderState, RequestedLine},
     values::{Label, OrderId, ProductId, Quantity},
 };
-use infrastructure::execute::{Executed, Request};
+use infrastructure::{
+    event_store::Revision,
+    execute::{Executed, Request},
+};
 use projections::order_summary::OrderRow;
 
-use super::{OrderObject, types::OrderCancelReason};
+use super::{OrderObject, query::may_see, types::OrderCancelReason};
 use crate::graphql::{
     PositionToken,
     call::{self, CommandIdentity, Failure, execute_error, expected, operator, services, viewer},
@@ -296,14 +299,22 @@ async fn execute(
     Ok(match call::execute(&services(context).orders, request).await? {
         Ok(executed) => Ok(done(&executed)),
         Err(Failure::Rejected(rejection)) => Err(rejected(&rejection)),
-        Err(Failure::Conflict { current }) => Err(vec![OrderUserError {
-            current_version: current.map(call::version),
-            ..OrderUserError::new(
-                OrderErrorCode::VersionConflict,
-                &"the order has changed meanwhile",
-                path([&"expectedVersion"]),
-            )
-        }]),
+        Err(Failure::Conflict { current }) => Err(vec![conflict(context, order, current).await?]),
+    })
+}
+
+/// What is said of a wrong `expectedVersion`. For whoever may not see the order, there is none at any version.
+async fn conflict(context: &Context<'_>, order: OrderId, version: Option<Revision>) -> Result<OrderUserError, Error> {
+    let current = services(context).orders.current(order.uuid()).await.map_err(execute_error)?;
+    let row = current.revision.and_then(|revision| OrderRow::of(&current.state, revision));
+    let viewer = viewer(context)?;
+    if !row.is_some_and(|row| may_see(viewer, &row)) {
+        return Ok(OrderUserError::new(OrderErrorCode::NotFound, &OrderRejection::NotFound, path([&"id"])));
+    }
+    let message = "the order has changed meanwhile";
+    Ok(OrderUserError {
+        current_version: version.map(call::version),
+        ..OrderUserError::new(OrderErrorCode::VersionConflict, &message, path([&"expectedVersion"]))
     })
 }
 

@@ -1,0 +1,198 @@
+//! A year of a shop: a log of a million events, the same in every run.
+//!
+//! A hundred products, orders of one to three lines; most are shipped and delivered, some cancelled, and some thousand
+//! are on their way at any time, so that the events of one order lie far apart. Built once and kept in the target
+//! directory; whoever uses it works on a copy.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use chrono::TimeDelta;
+use domain::{
+    EventPayload, Timestamp,
+    order::{CancelReason, OrderEvent, OrderLine},
+    product::ProductEvent,
+    testing::{eur, label, now, quantity, sku},
+    values::{CustomerId, OrderId, Sku},
+};
+use futures_util::future::try_join_all;
+use infrastructure::{
+    codec,
+    event_store::{
+        Append, EventStore as _, ExpectedRevision, NewEvent, Revision, SqliteEventStore, SqliteEventStoreOptions,
+        StreamId,
+    },
+    execute::CommandMetadata,
+};
+use uuid::Uuid;
+
+use crate::{
+    machine::{Random, work_dir},
+    report,
+};
+
+/// To be raised when the events below change: then the log is built anew.
+const VERSION: u32 = 1;
+/// How long the log is.
+pub(crate) const EVENTS: usize = 1_000_000;
+const PRODUCTS: usize = 100;
+const CUSTOMERS: usize = 50_000;
+/// Orders that are neither delivered nor cancelled yet, at any time.
+const OPEN_ORDERS: usize = 5_000;
+/// One order of so many is cancelled.
+const CANCELLED_OF: usize = 10;
+/// From one event to the next: a million of them take a year.
+const SECONDS_BETWEEN_EVENTS: i64 = 31;
+/// How many appends are under way at a time; fewer than the store's queue holds, so that they stay in order.
+const APPENDS_AT_ONCE: usize = 1_024;
+
+/// Puts a copy of the log into `directory`, as `events.db`.
+pub(crate) async fn copy_to(directory: &Path) {
+    let kept = work_dir().join(format!("history-v{VERSION}.db"));
+    if !kept.exists() {
+        report::progress("building a log of a million events, once");
+        build(&kept).await;
+    }
+    let copy = directory.join("events.db");
+    fs::copy(&kept, &copy).expect("the log can be copied");
+    // Otherwise the device would still be writing it while something is measured.
+    File::open(copy).and_then(|file| file.sync_all()).expect("the copy reaches the disk");
+}
+
+async fn build(kept: &Path) {
+    let draft: PathBuf = kept.with_extension("draft");
+    let leftovers = ["", "-wal", "-shm", "-lock"].map(|suffix| format!("{}{suffix}", draft.display()));
+    for leftover in &leftovers {
+        let _ = fs::remove_file(leftover);
+    }
+    let store = SqliteEventStore::open(&draft, SqliteEventStoreOptions::default()).expect("the event store opens");
+    let mut shop = Shop::new();
+    let mut count = 0;
+    while count < EVENTS {
+        let appends: Vec<Append> = (0..APPENDS_AT_ONCE.min(EVENTS - count)).map(|_| shop.next()).collect();
+        count += appends.len();
+        try_join_all(appends.into_iter().map(|append| store.append(append))).await.expect("the events are appended");
+    }
+    // Closing it moves everything from the write-ahead log into the file.
+    drop(store);
+    assert!(!Path::new(&leftovers[1]).exists(), "the log is not whole without its write-ahead log");
+    fs::rename(&draft, kept).expect("the log can be renamed");
+}
+
+/// An order that goes on.
+struct Open {
+    order: OrderId,
+    last: Revision,
+}
+
+/// The shop, event by event.
+struct Shop {
+    random: Random,
+    at: Timestamp,
+    products: Vec<Sku>,
+    open: Vec<Open>,
+}
+
+impl Shop {
+    fn new() -> Self {
+        Self { random: Random::new(7), at: now(), products: Vec::new(), open: Vec::new() }
+    }
+
+    fn next(&mut self) -> Append {
+        self.at += TimeDelta::seconds(SECONDS_BETWEEN_EVENTS);
+        if self.products.len() < PRODUCTS {
+            return self.register();
+        }
+        if self.open.len() < OPEN_ORDERS {
+            return self.place();
+        }
+        self.go_on()
+    }
+
+    fn register(&mut self) -> Append {
+        let number = self.products.len();
+        let sku = sku(&format!("TEA-{number}"));
+        let product = domain::product::id_of(&sku);
+        self.products.push(sku.clone());
+        let (name, price) = (label(&format!("Tea number {number}")), price(number));
+        let event = ProductEvent::Registered { product, sku, name, price, at: self.at };
+        self.append("product", product.uuid(), None, &event)
+    }
+
+    fn place(&mut self) -> Append {
+        let order = OrderId::new(self.fresh_id());
+        let customer = CustomerId::named(&format!("customer-{}", self.random.below(CUSTOMERS)));
+        let lines: Vec<OrderLine> = (0..=self.random.below(3)).map(|_| self.line()).collect();
+        let totals = lines.iter().map(|line| line.unit_price.checked_mul(line.quantity).expect("it is small"));
+        let total = totals.reduce(|sum, line| sum.checked_add(line).expect("it is small"));
+        let total = total.expect("there is at least one line");
+        self.open.push(Open { order, last: Revision::FIRST });
+        self.append("order", order.uuid(), None, &OrderEvent::Placed { order, customer, lines, total, at: self.at })
+    }
+
+    fn line(&mut self) -> OrderLine {
+        let number = self.random.below(self.products.len());
+        let sku = self.products[number].clone();
+        OrderLine {
+            product: domain::product::id_of(&sku),
+            sku,
+            name: label(&format!("Tea number {number}")),
+            quantity: quantity(i64::try_from(self.random.below(5)).expect("it is small") + 1),
+            unit_price: price(number),
+        }
+    }
+
+    /// Some order is shipped, delivered or cancelled.
+    fn go_on(&mut self) -> Append {
+        let index = self.random.below(self.open.len());
+        let Open { order, last } = self.open[index];
+        let at = self.at;
+        let event = if last != Revision::FIRST {
+            OrderEvent::Delivered { order, at }
+        } else if self.random.below(CANCELLED_OF) == 0 {
+            OrderEvent::Cancelled { order, reason: CancelReason::CustomerRequest, at }
+        } else {
+            let tracking = Some(label(&format!("MR-{:012}", self.random.below(1_000_000_000_000))));
+            OrderEvent::Shipped { order, tracking, at }
+        };
+        if matches!(event, OrderEvent::Shipped { .. }) {
+            self.open[index].last = last.next();
+        } else {
+            self.open.swap_remove(index);
+        }
+        self.append("order", order.uuid(), Some(last), &event)
+    }
+
+    fn append(&mut self, category: &str, id: Uuid, last: Option<Revision>, event: &impl EventPayload) -> Append {
+        let metadata = CommandMetadata {
+            command_id: self.fresh_id(),
+            actor: format!("customer-{}", self.random.below(CUSTOMERS)).into(),
+            correlation_id: self.fresh_id(),
+            causation_id: None,
+            input_hash: None,
+        };
+        let (type_name, data) = codec::encode(event);
+        let id_of_event = metadata.event_id(0);
+        let event = NewEvent { id: id_of_event, type_name, at: self.at, metadata: metadata.to_json(), data };
+        Append {
+            stream: StreamId::new(category, id),
+            expected: ExpectedRevision::after(last),
+            events: Arc::new([event]),
+        }
+    }
+
+    /// As the server makes them, a UUIDv7, but of the shop's time and chance.
+    fn fresh_id(&mut self) -> Uuid {
+        let millis = u64::try_from(self.at.timestamp_millis()).expect("it is after 1970");
+        let mut random = [0; 10];
+        random[..8].copy_from_slice(&self.random.next().to_le_bytes());
+        uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
+    }
+}
+
+fn price(number: usize) -> domain::values::Money {
+    eur(i64::try_from(number).expect("it is small") * 10 + 490)
+}

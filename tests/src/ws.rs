@@ -1,0 +1,139 @@
+//! A client of `graphql-transport-ws` that shows every message as it comes.
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::{Value, json};
+use tokio::{net::TcpStream, time::timeout};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream,
+    tungstenite::{Message, client::IntoClientRequest as _, http::HeaderValue},
+};
+
+use crate::server::PATIENCE;
+
+/// An open socket.
+#[derive(Debug)]
+pub struct WsClient {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+/// What the server says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WsMessage {
+    /// The handshake is done.
+    Ack,
+    /// A message of an operation.
+    Next {
+        /// The operation.
+        id: String,
+        /// What it says.
+        payload: Value,
+    },
+    /// An operation failed.
+    Error {
+        /// The operation.
+        id: String,
+        /// Why.
+        errors: Value,
+    },
+    /// An operation has ended.
+    Complete {
+        /// The operation.
+        id: String,
+    },
+    /// The server closed the socket with this code; 1006 if it just went away.
+    Closed(u16),
+}
+
+impl WsClient {
+    /// Opens a socket, without signing in.
+    pub async fn open(url: &str) -> Self {
+        let url = format!("{}/graphql", url.replacen("http", "ws", 1));
+        let mut request = url.into_client_request().expect("a server's address is one of a WebSocket too");
+        let protocol = HeaderValue::from_static("graphql-transport-ws");
+        request.headers_mut().insert("sec-websocket-protocol", protocol);
+        let (socket, _) = tokio_tungstenite::connect_async(request).await.expect("the server takes the socket");
+        Self { socket }
+    }
+
+    /// Opens a socket and signs in.
+    pub async fn connect(url: &str, token: &str) -> Self {
+        let mut client = Self::open(url).await;
+        client.init(token).await;
+        assert_eq!(client.next().await, WsMessage::Ack);
+        client
+    }
+
+    /// Signs in, without waiting for the answer.
+    pub async fn init(&mut self, token: &str) {
+        let payload = json!({ "Authorization": format!("Bearer {token}") });
+        self.send(json!({ "type": "connection_init", "payload": payload })).await;
+    }
+
+    /// Starts an operation.
+    pub async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
+        let payload = json!({ "query": query, "variables": variables });
+        self.send(json!({ "id": id, "type": "subscribe", "payload": payload })).await;
+    }
+
+    /// Ends an operation.
+    pub async fn complete(&mut self, id: &str) {
+        self.send(json!({ "id": id, "type": "complete" })).await;
+    }
+
+    async fn send(&mut self, message: Value) {
+        self.socket.send(Message::Text(message.to_string().into())).await.expect("the socket is open");
+    }
+
+    /// The next message of the protocol; fails the test if none comes in time.
+    pub async fn next(&mut self) -> WsMessage {
+        loop {
+            let message = timeout(PATIENCE, self.socket.next()).await.expect("a message comes in time");
+            match message {
+                Some(Ok(Message::Text(text))) => return parse(&text),
+                // The library answers pings by itself.
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(Message::Close(frame))) => {
+                    return WsMessage::Closed(frame.map_or(1005, |frame| frame.code.into()));
+                }
+                Some(Ok(other @ (Message::Binary(_) | Message::Frame(_)))) => panic!("unexpected: {other:?}"),
+                Some(Err(_)) | None => return WsMessage::Closed(1006),
+            }
+        }
+    }
+
+    /// The next message of an operation, which must be one of data.
+    pub async fn next_payload(&mut self) -> Value {
+        match self.next().await {
+            WsMessage::Next { payload, .. } => payload,
+            other @ (WsMessage::Ack | WsMessage::Error { .. } | WsMessage::Complete { .. } | WsMessage::Closed(_)) => {
+                panic!("unexpected: {other:?}")
+            }
+        }
+    }
+
+    /// The code of the next error, with which an operation ends.
+    pub async fn next_error_code(&mut self) -> String {
+        let errors = match self.next().await {
+            WsMessage::Error { errors, .. } => errors,
+            // A failure of a resolver is a message with errors; the operation ends after it.
+            WsMessage::Next { payload, .. } => payload["errors"].clone(),
+            other @ (WsMessage::Ack | WsMessage::Complete { .. } | WsMessage::Closed(_)) => {
+                panic!("unexpected: {other:?}")
+            }
+        };
+        let code = errors.pointer("/0/extensions/code").and_then(Value::as_str);
+        code.unwrap_or_else(|| panic!("no code: {errors}")).to_owned()
+    }
+}
+
+fn parse(text: &str) -> WsMessage {
+    let message: Value = serde_json::from_str(text).expect("messages are JSON");
+    let id = || message["id"].as_str().expect("messages of operations have an id").to_owned();
+    match message["type"].as_str() {
+        Some("connection_ack") => WsMessage::Ack,
+        Some("next") => WsMessage::Next { id: id(), payload: message["payload"].clone() },
+        Some("error") => WsMessage::Error { id: id(), errors: message["payload"].clone() },
+        Some("complete") => WsMessage::Complete { id: id() },
+        other => panic!("a message of type {other:?}: {text}"),
+    }
+}
