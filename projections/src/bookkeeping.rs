@@ -144,3 +144,6 @@ fn position(stored: i64) -> Position {
 fn number_of(position: Position) -> i64 {
     i64::try_from(position.value()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

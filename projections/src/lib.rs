@@ -21,7 +21,7 @@ mod shape;
 mod status;
 mod table;
 #[cfg(test)]
-mod testing;
+mod tests;
 mod worker;
 
 pub use decoded::Decoded;

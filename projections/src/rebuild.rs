@@ -8,10 +8,11 @@ use std::{sync::Arc, time::Duration};
 
 use infrastructure::{
     event_store::{EventStore, Position, RecordedEvent, StoreError, TypeFilter},
-    read_store::ReadStoreError,
+    read_store::{ReadStoreError, Statement},
 };
 use tokio::{
     sync::{mpsc, oneshot},
+    task::JoinHandle,
     time::Instant,
 };
 
@@ -224,28 +225,31 @@ impl Rebuild {
         tokio::task::spawn_blocking(move || decode(pages, &decoded_sender));
         let mut builder = shape.builder(self.generation);
         let (mut written, mut reached) = (held.position, held.position);
+        let mut writing = Writing::default();
         while let Some(page) = decoded.recv().await {
             let (page, scanned_to) = page?;
             self.events += page.len() as u64;
             builder.apply(&*rows, &page).await?;
             reached = scanned_to;
             if builder.is_full() {
-                self.write(&mut *builder, held, reached).await?;
+                writing.finish().await?;
+                writing.start(&self.context, self.statements(&mut *builder, held, reached));
                 written = reached;
             }
             self.report(RebuildPhase::Filling, reached, target);
         }
+        writing.finish().await?;
         if reached > written {
-            self.write(&mut *builder, held, reached).await?;
+            self.context.rows.transaction(self.statements(&mut *builder, held, reached)).await?;
         }
         Ok(reached)
     }
 
-    async fn write(&self, builder: &mut dyn Builder, held: Held, to: Position) -> Result<(), RebuildError> {
-        let Context { shape, rows, .. } = &self.context;
+    /// What the builder holds back, with the checkpoint.
+    fn statements(&self, builder: &mut dyn Builder, held: Held, to: Position) -> Vec<Statement> {
         let mut statements = builder.flush();
-        statements.push(bookkeeping::checkpoint(shape.name(), held.generation, held.epoch, to));
-        Ok(rows.transaction(statements).await?)
+        statements.push(bookkeeping::checkpoint(self.context.shape.name(), held.generation, held.epoch, to));
+        statements
     }
 
     /// Where no generation serves, the projection stands at the event that kept its first one from being built.
@@ -291,6 +295,23 @@ impl Rebuild {
             events: self.events,
             elapsed: self.started.elapsed(),
         });
+    }
+}
+
+/// The last stage: one chunk is written while the next one is folded.
+#[derive(Debug, Default)]
+struct Writing(Option<JoinHandle<Result<(), ReadStoreError>>>);
+
+impl Writing {
+    fn start(&mut self, context: &Context, statements: Vec<Statement>) {
+        let rows = Arc::clone(&context.rows);
+        self.0 = Some(context.lifecycle.spawn(async move { rows.transaction(statements).await }));
+    }
+
+    /// Waits until the chunk is written.
+    async fn finish(&mut self) -> Result<(), RebuildError> {
+        let Some(writing) = self.0.take() else { return Ok(()) };
+        Ok(writing.await.map_err(|_| RebuildError::Stopping)??)
     }
 }
 

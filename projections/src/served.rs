@@ -13,7 +13,7 @@ use crate::{
     Hub, KeyedFold, ProjectionState, SetChange, StoppedAt, Tables,
     shape::{KeyedShape, SetChangeShape},
     status::Monitor,
-    table::TableSql,
+    table::Serving,
 };
 
 /// Why a query has no answer.
@@ -96,7 +96,7 @@ impl<T: Clone> Reader<T> {
 /// A keyed read model, to query.
 #[derive(Debug)]
 pub struct Served<M: KeyedFold> {
-    reader: Reader<Arc<TableSql>>,
+    reader: Reader<Arc<Serving<M>>>,
     hub: Hub<M::Row>,
 }
 
@@ -129,16 +129,19 @@ impl<M: KeyedFold> Served<M> {
 
     /// The row with this key.
     pub async fn row(&self, key: Uuid) -> Result<Option<M::Row>, QueryError> {
-        let table = self.reader.serving()?;
-        let rows = self.reader.store.query(table.load(key)).await?;
+        let serving = self.reader.serving()?;
+        if let Some(row) = serving.hot.get(&key) {
+            return Ok(Some(row));
+        }
+        let rows = self.reader.store.query(serving.sql.load(key)).await?;
         Ok(rows.first().map(M::read).transpose()?)
     }
 
     /// The rows with these keys, in no particular order; missing ones are left out.
     pub async fn rows(&self, keys: &[Uuid]) -> Result<Vec<M::Row>, QueryError> {
-        let table = self.reader.serving()?;
+        let serving = self.reader.serving()?;
         let mut rows = Vec::new();
-        for query in table.load_all(keys) {
+        for query in serving.sql.load_all(keys) {
             for row in self.reader.store.query(query).await? {
                 rows.push(M::read(&row)?);
             }
@@ -148,8 +151,8 @@ impl<M: KeyedFold> Served<M> {
 
     /// The rows of a query over the serving table: `query` gets the column list and the table's name.
     pub(crate) async fn select(&self, query: impl FnOnce(&str, &str) -> Query) -> Result<Vec<M::Row>, QueryError> {
-        let table = self.reader.serving()?;
-        let rows = self.reader.store.query(query(&table.columns, &table.name)).await?;
+        let serving = self.reader.serving()?;
+        let rows = self.reader.store.query(query(&serving.sql.columns, &serving.sql.name)).await?;
         Ok(rows.iter().map(M::read).collect::<Result<_, _>>()?)
     }
 }

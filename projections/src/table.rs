@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use infrastructure::read_store::{Cost, Query, Statement, Value};
+use quick_cache::sync::Cache;
 use uuid::Uuid;
 
 use crate::KeyedFold;
 
+/// How many rows of the latest changes are kept in memory: most questions are about what has just changed.
+const HOT_ROWS_MAX: usize = 16_384;
 /// How many rows one query loads by key.
 const LOAD_KEYS: usize = 32;
 
@@ -72,6 +75,23 @@ impl TableSql {
     /// Removes the rows with these keys.
     pub(crate) fn delete(&self, keys: &[Uuid]) -> Statement {
         Statement::each(Arc::clone(&self.delete), keys.iter().map(|key| vec![Value::Uuid(*key)]).collect())
+    }
+}
+
+/// A generation that queries read: its statements, and its hot rows.
+///
+/// The worker writes a row here after the transaction that writes it, and before anybody is told of the position. Nobody
+/// else puts rows in, so a row here is never older than the table's.
+#[derive(Debug)]
+pub(crate) struct Serving<M: KeyedFold> {
+    pub(crate) generation: i64,
+    pub(crate) sql: TableSql,
+    pub(crate) hot: Cache<Uuid, M::Row>,
+}
+
+impl<M: KeyedFold> Serving<M> {
+    pub(crate) fn new(generation: i64) -> Self {
+        Self { generation, sql: TableSql::new::<M>(generation), hot: Cache::new(HOT_ROWS_MAX) }
     }
 }
 

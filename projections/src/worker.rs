@@ -14,7 +14,10 @@ use infrastructure::{
     read_store::{ReadStore, ReadStoreError},
     telemetry,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 
 use crate::{
     Decoded, ProjectionState, StoppedAt,
@@ -28,6 +31,10 @@ pub(crate) const EVENT_ATTEMPTS_MAX: u32 = 5;
 /// The first and the longest pause between two tries.
 const RETRY_PAUSE_MIN: Duration = Duration::from_millis(50);
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
+/// How long after the start of one batch the next one starts, unless the worker is behind. The first event after a quiet
+/// moment is applied at once; a busy log is applied in batches that are worth their transaction, instead of one for each
+/// commit of the event store.
+const BATCH_INTERVAL_MIN: Duration = Duration::from_millis(2);
 /// How many positions without an event of ours are passed before the checkpoint follows.
 const CHECKPOINT_EVERY_POSITIONS: u64 = 10_000;
 
@@ -130,11 +137,16 @@ impl Worker {
                 Some(adopt) = self.adoptions.recv() => return Blocked::Adopt(adopt),
                 batch = subscription.next(self.context.batch_events_max) => batch,
             };
+            let started = Instant::now();
             match batch {
                 Ok(batch) => {
                     pause = RETRY_PAUSE_MIN;
+                    let is_caught_up = batch.is_caught_up;
                     if let Err(blocked) = self.take(batch).await {
                         return blocked;
+                    }
+                    if is_caught_up {
+                        tokio::time::sleep_until(started + BATCH_INTERVAL_MIN).await;
                     }
                 }
                 Err(error) => {

@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use tests::{
     binary,
     client::{Answer, Client},
+    faults::say,
     journal::{Entry, Journal, Step},
     log::{LoggedEvent, Orders, assert_whole, fold_order, fold_orders, position_of, position_token},
     random::Random,
@@ -243,7 +244,7 @@ impl Experiment {
             assert_is(event, &acked);
         }
         assert!(acked.is_empty(), "acknowledged and lost: {acked:?}");
-        self.check_rows(server, &events).await;
+        self.check_rows(&events).await;
         self.checked += events.len() as u64;
     }
 
@@ -276,7 +277,7 @@ impl Experiment {
     }
 
     /// The rows that the new events touched are as a fold of the log leaves them.
-    async fn check_rows(&mut self, server: &Server, events: &[LoggedEvent]) {
+    async fn check_rows(&mut self, events: &[LoggedEvent]) {
         let Some(last) = events.last() else { return };
         for event in events {
             fold_order(&mut self.orders, event);
@@ -346,7 +347,7 @@ async fn start(data: &Path) -> Server {
 async fn after_any_kill_everything_acknowledged_is_there_once_and_nothing_else() {
     let cycles = binary::variable("MILLRACE_CRASH_CYCLES").map_or(CYCLES, |text| text.parse().expect("a number"));
     let seed = Random::seed("MILLRACE_CRASH_SEED");
-    eprintln!("crash test: {cycles} cycles, MILLRACE_CRASH_SEED={seed}");
+    say(&format!("crash test: {cycles} cycles, MILLRACE_CRASH_SEED={seed}"));
     let began = Instant::now();
     let mut random = Random::new(seed);
     let (data, outside) = (temp_dir(), temp_dir());
@@ -372,7 +373,8 @@ async fn after_any_kill_everything_acknowledged_is_there_once_and_nothing_else()
 
     let stats = &experiment.stats;
     let repeats: u64 = experiment.pairs.iter().map(|pair| pair.repeats).sum();
-    eprintln!("crash test: {cycles} cycles in {:?}: {stats:?}, {repeats} repeats recognised", began.elapsed());
+    let took = began.elapsed();
+    say(&format!("crash test: {cycles} cycles in {took:.1?}: {stats:?}, {repeats} repeats recognised"));
     assert_eq!(repeats, stats.in_flight_durable, "what was durable is recognised when it is sent again");
     // A kill that hit nothing proves nothing.
     assert!(stats.cycles_with_acks * 10 >= cycles * 8, "too few kills after something was acknowledged: {stats:?}");

@@ -1,9 +1,12 @@
 //! End-to-end, contract and tidy tests, in one binary so that they link once.
 
+mod cli;
 mod contracts;
 mod crash;
+mod edges;
 mod equivalence;
 mod errors_doc;
+mod faults;
 mod live;
 mod order;
 mod product;

@@ -196,7 +196,7 @@ async fn a_foreign_order_looks_like_a_missing_one_everywhere() {
     let filter = json!({ "or": [{ "status": ["PLACED"] }, { "status": ["CANCELLED"] }] });
     let variables = json!({ "first": 10, "where": filter, "minPosition": order.position });
     assert_eq!(ids(&mallory.graphql(ORDERS, variables).await), Vec::<String>::new());
-    assert_eq!(ids(&alice.graphql(ORDERS, json!({ "first": 10 })).await), [order.id.clone()]);
+    assert_eq!(ids(&alice.graphql(ORDERS, json!({ "first": 10 })).await), [order.id.as_str()]);
     assert_eq!(ids(&operator.graphql(ORDERS, json!({ "first": 10 })).await), [order.id]);
 }
 
@@ -437,13 +437,13 @@ async fn orders_are_filtered_and_sorted() {
     assert_eq!(ask(json!({})).await, [&four, &three, &two, &one].map(Clone::clone));
     assert_eq!(ask(json!({ "status": ["SHIPPED", "CANCELLED"] })).await, [two.clone(), one.clone()]);
     assert_eq!(ask(json!({ "status": [] })).await, Vec::<String>::new());
-    assert_eq!(ask(json!({ "total": { "currencyCode": "USD" } })).await, [three.clone()]);
+    assert_eq!(ask(json!({ "total": { "currencyCode": "USD" } })).await, [three.as_str()]);
     let range = json!({ "total": { "currencyCode": "EUR", "gte": "10", "lte": "49.99" } });
     assert_eq!(ask(range).await, [four.clone(), one.clone()]);
     let either = json!({ "or": [{ "status": ["SHIPPED"] }, { "total": { "currencyCode": "USD" } }] });
     assert_eq!(ask(either.clone()).await, [three.clone(), two.clone()]);
     let both = json!({ "and": [either, { "status": ["PLACED"] }] });
-    assert_eq!(ask(both).await, [three.clone()]);
+    assert_eq!(ask(both).await, [three.as_str()]);
     let by_alice = alice.graphql("{ orders(first: 1) { nodes { customer { id } } } }", json!({})).await;
     let customer = by_alice.get("/orders/nodes/0/customer/id");
     assert_eq!(ask(json!({ "customerId": customer })).await, [three.clone(), one.clone()]);

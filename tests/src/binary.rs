@@ -70,11 +70,11 @@ impl Ran {
 
 /// Runs `millrace` with these arguments to its end.
 pub fn millrace<I: IntoIterator<Item: Into<OsString>>>(arguments: I) -> Ran {
-    ran(run(&mut command(&[], arguments)))
+    ran(&run(&mut command(&[], arguments)))
 }
 
 /// `millrace` with these arguments, started by `wrapper` if it is not empty.
-pub(crate) fn command<I: IntoIterator<Item: Into<OsString>>>(wrapper: &[OsString], arguments: I) -> Command {
+pub fn command<I: IntoIterator<Item: Into<OsString>>>(wrapper: &[OsString], arguments: I) -> Command {
     let mut words = wrapper.iter().cloned().chain([binary().as_os_str().to_owned()]);
     let mut command = Command::new(words.next().expect("there is at least the binary"));
     command.args(words).args(arguments.into_iter().map(Into::into));
@@ -90,7 +90,7 @@ pub(crate) fn run(command: &mut Command) -> Output {
     command.output().unwrap_or_else(|error| panic!("{command:?} does not run: {error}"))
 }
 
-pub(crate) fn ran(output: Output) -> Ran {
+pub(crate) fn ran(output: &Output) -> Ran {
     Ran {
         code: output.status.code().unwrap_or(-1),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -109,7 +109,7 @@ pub(crate) fn token(wrapper: &[OsString], data_dir: &Path, subject: &str, role: 
         "--role".into(),
         role.into(),
     ];
-    ran(run(&mut command(wrapper, arguments))).ok().trim().to_owned()
+    ran(&run(&mut command(wrapper, arguments))).ok().trim().to_owned()
 }
 
 /// JSON texts, one on each line.

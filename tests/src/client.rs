@@ -49,6 +49,7 @@ impl Client {
     }
 
     /// The same caller at another address: where a server came back.
+    #[must_use]
     pub fn at(&self, url: &str) -> Self {
         Self { url: url.to_owned(), ..self.clone() }
     }

@@ -3,6 +3,7 @@
 pub mod binary;
 pub mod client;
 pub mod contracts;
+pub mod faults;
 pub mod journal;
 pub mod log;
 pub mod random;

@@ -38,7 +38,7 @@ pub const ORDER_FIELDS: &str = "id version status cancelReason trackingNumber pl
 
 impl LoggedEvent {
     /// The event in this line.
-    pub fn new(line: Value) -> Self {
+    pub fn new(line: &Value) -> Self {
         let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("no text in {line}")).to_owned();
         let number = |value: &Value| value.as_u64().unwrap_or_else(|| panic!("no number in {line}"));
         Self {

@@ -21,6 +21,7 @@ impl Random {
     }
 
     /// A source of its own, for somebody who must not depend on the order in which others ask.
+    #[must_use]
     pub fn fork(&mut self) -> Self {
         Self(self.next())
     }

@@ -5,7 +5,7 @@ use std::{
     fs::{self, File},
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
-    process::{Child, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc,
     thread,
     time::{Duration, Instant},
@@ -40,6 +40,8 @@ pub struct Start {
 #[derive(Debug)]
 pub struct Server {
     child: Child,
+    /// Its process, which is not the child where another command has started it.
+    pub pid: u32,
     /// Its address, such as `http://127.0.0.1:12345`.
     pub url: String,
     data_dir: PathBuf,
@@ -79,8 +81,10 @@ impl Server {
             let _ = child.wait();
             panic!("the server does not start:\n{}", read(&stderr));
         };
-        let server = Self { child, url, data_dir, wrapper: start.wrapper, stderr, _temporary: temporary };
+        let pid = child.id();
+        let mut server = Self { child, pid, url, data_dir, wrapper: start.wrapper, stderr, _temporary: temporary };
         server.wait_until_ready().await;
+        server.pid = server.announced_pid();
         server
     }
 
@@ -99,11 +103,8 @@ impl Server {
         &self.data_dir
     }
 
-    /// Its process, also where another command has started it.
-    pub fn pid(&self) -> u32 {
-        if self.wrapper.is_empty() {
-            return self.child.id();
-        }
+    /// Its process, as it tells others.
+    fn announced_pid(&self) -> u32 {
         let info = self.run_inside("cat", &[self.data_dir.join("server.json").into()]).ok();
         let info: Value = serde_json::from_str(&info).expect("server.json is JSON");
         info["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok()).expect("server.json names the process")
@@ -136,21 +137,21 @@ impl Server {
 
     fn run_inside(&self, program: &str, arguments: &[OsString]) -> Ran {
         let mut words = self.view().iter().cloned().chain([program.into()]);
-        let mut command = std::process::Command::new(words.next().expect("there is at least the program"));
-        binary::ran(binary::run(command.args(words).args(arguments)))
+        let mut command = Command::new(words.next().expect("there is at least the program"));
+        binary::ran(&binary::run(command.args(words).args(arguments)))
     }
 
     /// Runs `millrace` with these arguments on this server's data, to its end.
     pub fn millrace(&self, arguments: &[&str]) -> Ran {
         let own = ["--data-dir".into(), self.data_dir.as_os_str().to_owned()];
         let arguments = arguments.iter().map(OsString::from).chain(own);
-        binary::ran(binary::run(&mut binary::command(self.view(), arguments)))
+        binary::ran(&binary::run(&mut binary::command(self.view(), arguments)))
     }
 
     /// Every event after this position, as `millrace events print` shows them.
     pub fn events(&self, after: u64) -> Vec<LoggedEvent> {
         let printed = self.millrace(&["events", "print", "--after", &after.to_string()]).ok();
-        binary::json_lines(&printed).into_iter().map(LoggedEvent::new).collect()
+        binary::json_lines(&printed).into_iter().map(|line| LoggedEvent::new(&line)).collect()
     }
 
     /// What it has logged so far.
@@ -163,16 +164,28 @@ impl Server {
         self.child.try_wait().expect("the server is our child").is_none()
     }
 
-    /// Kills it, as a power cut would: nothing is finished, nothing is written.
+    /// Kills it with SIGKILL: nothing is finished, nothing more is written. It must not have ended by itself.
     pub fn kill9(mut self) {
-        self.child.kill().expect("the server is our child");
-        self.child.wait().expect("the server is our child");
+        assert!(self.is_alive(), "the server had ended by itself:\n{}", tail(&self.stderr()));
+        self.end();
+    }
+
+    fn end(&mut self) {
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            return;
+        }
+        if self.pid != self.child.id() {
+            // What traces a process leaves it running when it is killed itself.
+            send_signal("KILL", self.pid);
+        }
+        // An error means that it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 
     /// Asks it to stop, without waiting.
     pub fn ask_to_stop(&self) {
-        let kill = std::process::Command::new("kill").args(["-TERM", &self.pid().to_string()]).status();
-        assert!(kill.expect("`kill` runs").success(), "the signal was not delivered");
+        assert!(send_signal("TERM", self.pid), "the signal was not delivered");
     }
 
     /// Asks it to stop and waits; it must end well.
@@ -194,10 +207,15 @@ impl Drop for Server {
         if thread::panicking() {
             eprintln!("--- log of the server at {} ---\n{}", self.url, tail(&self.stderr()));
         }
-        // An error means that it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.end();
     }
+}
+
+/// Sends a signal; false if there is no such process.
+pub fn send_signal(signal: &str, pid: u32) -> bool {
+    // The shell's own `kill`: the program of this name is not installed everywhere.
+    let command = format!("kill -{signal} {pid}");
+    Command::new("sh").args(["-c", &command]).status().is_ok_and(|status| status.success())
 }
 
 /// A fresh folder, removed with the value.

@@ -295,7 +295,14 @@ async fn an_unknown_outcome_of_a_store_that_has_stopped_is_told_at_once() {
 async fn a_batch_that_is_not_written_fails_as_a_whole_and_leaves_nothing() {
     let faults = [Fault::Slow(1_000), Fault::NotWritten];
     let (store, executor) = with_faults(faults);
-    let requests = [add(1, 1), request(2, CountCommand::Take(9)), add(3, 1), request(4, CountCommand::Nothing)];
+    let requests = [
+        add(1, 1),
+        request(2, CountCommand::Take(9)),
+        add(3, 1),
+        request(4, CountCommand::Nothing),
+        // Refused because of what was not written in the end: so that is no answer.
+        request(5, CountCommand::Take(9)),
+    ];
     let answers = execute_behind_a_slow_one(&executor, requests).await;
     assert!(matches!(answers[1], Err(ExecuteError::Rejected(NotEnough))), "decided before anything of the batch");
     for answer in &answers[2..] {

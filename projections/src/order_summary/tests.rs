@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     KeyedFold, Served,
-    testing::{block_on, buyer, decoded, folded, moment, serving, temp_rows},
+    tests::{block_on, buyer, decoded, folded, moment, serving, temp_rows},
 };
 
 #[test]

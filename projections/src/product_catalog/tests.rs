@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     KeyedFold,
-    testing::{block_on, decoded, folded, moment, serving, temp_rows},
+    tests::{block_on, decoded, folded, moment, serving, temp_rows},
 };
 
 #[test]

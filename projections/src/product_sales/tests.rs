@@ -13,7 +13,7 @@ use crate::{
     ServedTables, SetChange, Tables,
     shape::{SetChangeShape, Shape as _},
     status::Monitor,
-    testing::{cancelled, decoded, delivered, placed, shipped, temp_rows},
+    tests::{cancelled, decoded, delivered, placed, shipped, temp_rows},
 };
 
 /// The sales of each of these products after these events.

@@ -3,7 +3,7 @@
 use infrastructure::event_store::{Revision, StreamId};
 
 use super::*;
-use crate::{order_summary::OrderSummary, shape::Shape as _, testing::temp_rows};
+use crate::{order_summary::OrderSummary, shape::Shape as _, tests::temp_rows};
 
 const AT_MOST: Duration = Duration::from_secs(5);
 

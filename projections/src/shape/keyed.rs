@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::{ApplyError, Builder, Shape};
 use crate::{
     Change, Decoded, Hub, KeyedFold,
-    table::{TableSql, create_indexes, create_table, table_name},
+    table::{Serving, TableSql, create_indexes, create_table, table_name},
 };
 
 /// How many rows a rebuild holds in memory before it writes them.
@@ -28,12 +28,17 @@ const BUILDER_ROWS_MAX: usize = 32_768;
 pub(crate) struct KeyedShape<M: KeyedFold> {
     pub(crate) hub: Hub<M::Row>,
     /// The table queries read; none until the first generation is built.
-    pub(crate) serving: watch::Sender<Option<Arc<TableSql>>>,
+    pub(crate) serving: watch::Sender<Option<Arc<Serving<M>>>>,
 }
 
 impl<M: KeyedFold> KeyedShape<M> {
     pub(crate) fn new() -> Self {
         Self { hub: Hub::default(), serving: watch::Sender::new(None) }
+    }
+
+    /// What queries read, if they read this generation.
+    fn serving(&self, generation: i64) -> Option<Arc<Serving<M>>> {
+        self.serving.borrow().clone().filter(|serving| serving.generation == generation)
     }
 }
 
@@ -52,7 +57,7 @@ impl<M: KeyedFold> Rows<M> {
     async fn load(
         &mut self,
         store: &dyn ReadStore,
-        table: &TableSql,
+        table: &Serving<M>,
         events: &[Decoded],
     ) -> Result<(), ReadStoreError> {
         let mut missing = Vec::new();
@@ -63,10 +68,13 @@ impl<M: KeyedFold> Rows<M> {
                 && seen.insert(key)
                 && !M::starts(event)
             {
-                missing.push(key);
+                match table.hot.get(&key) {
+                    Some(row) => drop(self.rows.insert(key, Some(row))),
+                    None => missing.push(key),
+                }
             }
         }
-        for query in table.load_all(&missing) {
+        for query in table.sql.load_all(&missing) {
             for row in store.query(query).await? {
                 self.rows.insert(row.uuid(0)?, Some(M::read(&row)?));
             }
@@ -90,7 +98,10 @@ impl<M: KeyedFold> Rows<M> {
     fn statements(&mut self, table: &TableSql) -> Vec<Statement> {
         let mut upserts = Vec::with_capacity(self.changed.len());
         let mut deletes = Vec::new();
-        for key in self.changed.drain() {
+        // In the order of the table's own index: neighbours in time are neighbours there, and written together.
+        let mut changed: Vec<Uuid> = self.changed.drain().collect();
+        changed.sort_unstable();
+        for key in changed {
             match self.rows.get(&key).and_then(Option::as_ref) {
                 Some(row) => upserts.push(M::write(row)),
                 None => deletes.push(key),
@@ -142,9 +153,10 @@ impl<M: KeyedFold> Shape for KeyedShape<M> {
         checkpoint: Statement,
         is_live: bool,
     ) -> Result<(), ApplyError> {
-        let table = TableSql::new::<M>(generation);
+        // A generation that nobody reads yet has no hot rows.
+        let serving = self.serving(generation).unwrap_or_else(|| Arc::new(Serving::new(generation)));
         let mut rows = Rows::<M>::new();
-        rows.load(store, &table, events).await?;
+        rows.load(store, &serving, events).await?;
         let mut changes = Vec::new();
         for event in events {
             let Some(key) = rows.fold(event)? else { continue };
@@ -159,9 +171,19 @@ impl<M: KeyedFold> Shape for KeyedShape<M> {
                 });
             }
         }
-        let mut statements = rows.statements(&table);
+        let mut statements = rows.statements(&serving.sql);
         statements.push(checkpoint);
-        store.transaction(statements).await?;
+        if let Err(error) = store.transaction(statements).await {
+            // Whether it was written, or by whom, may be in doubt now: the table knows.
+            serving.hot.clear();
+            return Err(error.into());
+        }
+        for (key, row) in rows.rows {
+            match row {
+                Some(row) => serving.hot.insert(key, row),
+                None => drop(serving.hot.remove(&key)),
+            }
+        }
         if is_live {
             self.hub.announce(changes, M::topics, scanned_to);
         }
@@ -169,11 +191,12 @@ impl<M: KeyedFold> Shape for KeyedShape<M> {
     }
 
     fn builder(&self, generation: i64) -> Box<dyn Builder> {
-        Box::new(KeyedBuilder::<M> { table: TableSql::new::<M>(generation), rows: Rows::new() })
+        let table = Serving::new(generation);
+        Box::new(KeyedBuilder::<M> { table, rows: Rows::new(), flushed: HashMap::new() })
     }
 
     fn serve(&self, generation: i64, position: Position, has_gap: bool) {
-        self.serving.send_replace(Some(Arc::new(TableSql::new::<M>(generation))));
+        self.serving.send_replace(Some(Arc::new(Serving::new(generation))));
         if has_gap {
             self.hub.announce_gap(position);
         } else {
@@ -187,13 +210,23 @@ impl<M: KeyedFold> Shape for KeyedShape<M> {
 }
 
 struct KeyedBuilder<M: KeyedFold> {
-    table: TableSql,
+    /// Nobody reads it yet, and so nobody warms it.
+    table: Serving<M>,
     rows: Rows<M>,
+    /// What was flushed last: it may be on its way into the table still.
+    flushed: HashMap<Uuid, Option<M::Row>>,
 }
 
 #[async_trait]
 impl<M: KeyedFold> Builder for KeyedBuilder<M> {
     async fn apply(&mut self, store: &dyn ReadStore, events: &[Decoded]) -> Result<(), ApplyError> {
+        for key in events.iter().filter_map(M::key) {
+            if !self.rows.rows.contains_key(&key)
+                && let Some(row) = self.flushed.remove(&key)
+            {
+                self.rows.rows.insert(key, row);
+            }
+        }
         self.rows.load(store, &self.table, events).await?;
         for event in events {
             self.rows.fold(event)?;
@@ -206,8 +239,8 @@ impl<M: KeyedFold> Builder for KeyedBuilder<M> {
     }
 
     fn flush(&mut self) -> Vec<Statement> {
-        let statements = self.rows.statements(&self.table);
-        self.rows.rows.clear();
+        let statements = self.rows.statements(&self.table.sql);
+        self.flushed = std::mem::take(&mut self.rows.rows);
         statements
     }
 }

@@ -78,6 +78,7 @@ pub(crate) trait Builder: Send {
     async fn apply(&mut self, store: &dyn ReadStore, events: &[Decoded]) -> Result<(), ApplyError>;
     /// Whether enough is held back to be written.
     fn is_full(&self) -> bool;
-    /// The statements that write everything held back, and forgets it.
+    /// The statements that write everything held back. They must be written before the next flush; until then the
+    /// builder remembers what is in them.
     fn flush(&mut self) -> Vec<Statement>;
 }

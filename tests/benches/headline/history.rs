@@ -74,7 +74,9 @@ async fn build(kept: &Path) {
     while count < EVENTS {
         let appends: Vec<Append> = (0..APPENDS_AT_ONCE.min(EVENTS - count)).map(|_| shop.next()).collect();
         count += appends.len();
-        try_join_all(appends.into_iter().map(|append| store.append(append))).await.expect("the events are appended");
+        // All of them enter the queue before any is answered: unconstrained, or some would yield and be overtaken.
+        let appends = try_join_all(appends.into_iter().map(|append| store.append(append)));
+        tokio::task::unconstrained(appends).await.expect("the events are appended");
     }
     // Closing it moves everything from the write-ahead log into the file.
     drop(store);

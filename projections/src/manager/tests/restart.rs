@@ -112,7 +112,7 @@ fn rows_and_checkpoint_survive_a_crash_together() {
         runtime.shutdown_background();
     }
     assert!(crashed_midway > 5, "hardly a crash was in the middle: {crashed_midway}");
-    crate::testing::block_on(async {
+    crate::tests::block_on(async {
         let running = world.start().await;
         let orders = world.reference().await;
         assert_eq!(running.orders().await, orders);

@@ -1,0 +1,115 @@
+//! Who may move a checkpoint, and who may not.
+
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+
+use super::*;
+use crate::tests::temp_rows;
+
+const NAME: &str = "some";
+const DENIED: ReadStoreError = ReadStoreError::Guard { expected: 1, changed: 0 };
+
+/// Somebody else's transaction comes right before the next one.
+#[derive(Debug)]
+struct Overtaken<'a> {
+    store: &'a dyn ReadStore,
+    first: Mutex<Vec<Statement>>,
+}
+
+#[async_trait]
+impl ReadStore for Overtaken<'_> {
+    async fn query(&self, query: Query) -> Result<Vec<Row>, ReadStoreError> {
+        self.store.query(query).await
+    }
+
+    async fn transaction(&self, statements: Vec<Statement>) -> Result<(), ReadStoreError> {
+        let first = std::mem::take(&mut *self.first.lock().unwrap());
+        self.store.transaction(first).await.expect("the other one is first");
+        self.store.transaction(statements).await
+    }
+}
+
+async fn generation_1(store: &dyn ReadStore, state: GenerationState) {
+    prepare(store).await.unwrap();
+    store.transaction(vec![insert(NAME, 1, 1, state)]).await.unwrap();
+}
+
+async fn move_to(store: &dyn ReadStore, epoch: i64, to: u64) -> Result<(), ReadStoreError> {
+    store.transaction(vec![checkpoint(NAME, 1, epoch, Position::new(to))]).await
+}
+
+#[tokio::test]
+async fn a_checkpoint_moves_forwards_only() {
+    let (_folder, rows) = temp_rows();
+    generation_1(&*rows, GenerationState::Serving).await;
+    let (epoch, start) = claim(&*rows, NAME, 1).await.unwrap();
+    assert_eq!(start, Position::START);
+    move_to(&*rows, epoch, 5).await.unwrap();
+    for not_further in [5, 4, 0] {
+        assert_eq!(move_to(&*rows, epoch, not_further).await, Err(DENIED));
+    }
+    assert_eq!(generations(&*rows, NAME).await.unwrap()[0].position, Position::new(5));
+}
+
+#[tokio::test]
+async fn whoever_claims_a_generation_shuts_out_the_one_before() {
+    let (_folder, rows) = temp_rows();
+    generation_1(&*rows, GenerationState::Serving).await;
+    let (old, _) = claim(&*rows, NAME, 1).await.unwrap();
+    move_to(&*rows, old, 5).await.unwrap();
+    let (new, position) = claim(&*rows, NAME, 1).await.unwrap();
+    assert_eq!(position, Position::new(5));
+    assert_eq!(move_to(&*rows, old, 6).await, Err(DENIED));
+    move_to(&*rows, new, 6).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_claim_gives_the_position_that_the_one_before_has_left_even_at_the_last_moment() {
+    let (_folder, rows) = temp_rows();
+    generation_1(&*rows, GenerationState::Serving).await;
+    let (old, _) = claim(&*rows, NAME, 1).await.unwrap();
+    let last_write = vec![checkpoint(NAME, 1, old, Position::new(7))];
+    let overtaken = Overtaken { store: &*rows, first: Mutex::new(last_write) };
+    assert_eq!(claim(&overtaken, NAME, 1).await, Ok((old + 1, Position::new(7))));
+}
+
+#[tokio::test]
+async fn of_two_claims_at_the_same_time_one_is_denied() {
+    let (_folder, rows) = temp_rows();
+    generation_1(&*rows, GenerationState::Serving).await;
+    let other = "UPDATE projection_generations SET epoch = epoch + 1";
+    let overtaken = Overtaken { store: &*rows, first: Mutex::new(vec![Statement::once(other, vec![])]) };
+    assert_eq!(claim(&overtaken, NAME, 1).await, Err(DENIED));
+    assert_eq!(claim(&overtaken, NAME, 1).await.unwrap().0, 2);
+    assert_eq!(claim(&*rows, NAME, 9).await, Err(DENIED), "there is no such generation");
+}
+
+#[tokio::test]
+async fn the_generation_that_serves_is_never_removed() {
+    let (_folder, rows) = temp_rows();
+    generation_1(&*rows, GenerationState::Building).await;
+    rows.transaction(vec![Statement::once("CREATE TABLE some_g1 (id BIGINT)", vec![])]).await.unwrap();
+    rows.transaction(switch(NAME, 1)).await.unwrap();
+    let remove = || discard(NAME, 1, &["some_g1".to_owned()]);
+    assert_eq!(rows.transaction(remove()).await, Err(DENIED));
+    rows.transaction(vec![Statement::once("INSERT INTO some_g1 VALUES (1)", vec![])]).await.expect("it is still there");
+
+    rows.transaction(vec![insert(NAME, 2, 1, GenerationState::Building)]).await.unwrap();
+    rows.transaction(switch(NAME, 2)).await.unwrap();
+    let states: Vec<_> = generations(&*rows, NAME).await.unwrap().into_iter().map(|found| found.state).collect();
+    assert_eq!(states, [GenerationState::Retired, GenerationState::Serving]);
+    rows.transaction(remove()).await.unwrap();
+    assert_eq!(generations(&*rows, NAME).await.unwrap().len(), 1);
+    assert_eq!(rows.transaction(remove()).await, Err(DENIED), "it is gone already");
+}
+
+#[tokio::test]
+async fn only_a_generation_that_is_being_built_is_switched_to() {
+    let (_folder, rows) = temp_rows();
+    generation_1(&*rows, GenerationState::Serving).await;
+    for number in [1, 2] {
+        assert_eq!(rows.transaction(switch(NAME, number)).await, Err(DENIED));
+    }
+    assert_eq!(generations(&*rows, NAME).await.unwrap()[0].state, GenerationState::Serving);
+}
