@@ -28,6 +28,9 @@ use crate::{
 const SCAN_PAGE_EVENTS: usize = 2_048;
 /// How many pages may wait between two stages of the pipeline.
 const PIPELINE_PAGES: usize = 4;
+/// The first and the longest pause before a first build begins anew.
+const RETRY_PAUSE_MIN: Duration = Duration::from_millis(100);
+const RETRY_PAUSE_MAX: Duration = Duration::from_secs(10);
 /// A generation this close behind the serving one is handed over; the worker applies the rest.
 const HANDOVER_POSITIONS_MAX: u64 = 2_048;
 
@@ -109,6 +112,26 @@ pub(crate) enum RebuildError {
     Stopping,
 }
 
+impl RebuildError {
+    /// Whether another try may succeed without anybody doing anything.
+    const fn is_passing(&self) -> bool {
+        match self {
+            Self::Events(StoreError::Full | StoreError::Unavailable(_))
+            | Self::Rows(ReadStoreError::Full | ReadStoreError::Unavailable(_)) => true,
+            Self::Events(StoreError::Stopped(_) | StoreError::Corrupt(_) | StoreError::Format(_))
+            | Self::Rows(
+                ReadStoreError::Guard { .. }
+                | ReadStoreError::Refused(_)
+                | ReadStoreError::Corrupt(_)
+                | ReadStoreError::Column { .. },
+            )
+            | Self::Event { .. }
+            | Self::Switch(_)
+            | Self::Stopping => false,
+        }
+    }
+}
+
 impl From<ApplyError> for RebuildError {
     fn from(error: ApplyError) -> Self {
         match error {
@@ -145,7 +168,7 @@ impl Rebuild {
         let built = tokio::select! {
             biased;
             () = lifecycle.stopping() => Err(RebuildError::Stopping),
-            built = self.build() => built,
+            built = self.insist() => built,
         };
         // From here on the worker decides: a stop must not remove what it is just making the serving one.
         let result = match built {
@@ -167,6 +190,24 @@ impl Rebuild {
                 }
                 slot.release(|| self.report(RebuildPhase::Failed(text), Position::START, Position::START));
             }
+        }
+    }
+
+    /// Builds; again after a pause if a store was away and nothing serves yet, because a first generation has to come
+    /// without an operator.
+    async fn insist(&mut self) -> Result<Held, RebuildError> {
+        let mut pause = RETRY_PAUSE_MIN;
+        loop {
+            let error = match self.build().await {
+                Err(error) if error.is_passing() && self.context.monitor.status().generation.is_none() => error,
+                built => return built,
+            };
+            let name = self.context.shape.name();
+            tracing::warn!(projection.name = name, error = %with_causes(&error), "the first build of {name} begins anew");
+            self.discard().await;
+            self.events = 0;
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(RETRY_PAUSE_MAX);
         }
     }
 

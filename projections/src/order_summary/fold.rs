@@ -33,14 +33,18 @@ pub(super) fn fold(row: Option<OrderRow>, event: &Decoded) -> Option<OrderRow> {
             updated_at,
             revision,
         }),
-        (Some(row), OrderEvent::Cancelled { reason, .. }) => {
+        (Some(row), OrderEvent::Cancelled { reason, .. }) if row.status == OrderStatus::Placed => {
             Some(OrderRow { status: OrderStatus::Cancelled, cancel_reason: Some(*reason), updated_at, revision, ..row })
         }
-        (Some(row), OrderEvent::Shipped { tracking, .. }) => {
+        (Some(row), OrderEvent::Shipped { tracking, .. }) if row.status == OrderStatus::Placed => {
             Some(OrderRow { status: OrderStatus::Shipped, tracking: tracking.clone(), updated_at, revision, ..row })
         }
-        (Some(row), OrderEvent::Delivered { .. }) => {
+        (Some(row), OrderEvent::Delivered { .. }) if row.status == OrderStatus::Shipped => {
             Some(OrderRow { status: OrderStatus::Delivered, updated_at, revision, ..row })
+        }
+        // The aggregate never lets these happen; a log that holds them all the same changes nothing here either.
+        (Some(row), OrderEvent::Cancelled { .. } | OrderEvent::Shipped { .. } | OrderEvent::Delivered { .. }) => {
+            Some(OrderRow { revision, ..row })
         }
         // An order that was never placed has no row.
         (None, OrderEvent::Cancelled { .. } | OrderEvent::Shipped { .. } | OrderEvent::Delivered { .. }) => None,

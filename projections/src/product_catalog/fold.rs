@@ -31,11 +31,15 @@ pub(super) fn fold(row: Option<ProductRow>, event: &Decoded) -> Option<ProductRo
             updated_at: *at,
             revision,
         }),
-        (Some(row), ProductEvent::PriceChanged { price, at, .. }) => {
+        (Some(row), ProductEvent::PriceChanged { price, at, .. }) if row.status == ProductStatus::Offered => {
             Some(ProductRow { price: *price, updated_at: *at, revision, ..row })
         }
-        (Some(row), ProductEvent::Retired { at, .. }) => {
+        (Some(row), ProductEvent::Retired { at, .. }) if row.status == ProductStatus::Offered => {
             Some(ProductRow { status: ProductStatus::Retired, updated_at: *at, revision, ..row })
+        }
+        // The aggregate never lets these happen; a log that holds them all the same changes nothing here either.
+        (Some(row), ProductEvent::PriceChanged { .. } | ProductEvent::Retired { .. }) => {
+            Some(ProductRow { revision, ..row })
         }
         // A product that was never registered has no row.
         (None, ProductEvent::PriceChanged { .. } | ProductEvent::Retired { .. }) => None,
