@@ -34,7 +34,7 @@ const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
 /// How long after the start of one batch the next one starts, unless the worker is behind. The first event after a quiet
 /// moment is applied at once; a busy log is applied in batches that are worth their transaction, instead of one for each
 /// commit of the event store.
-const BATCH_INTERVAL_MIN: Duration = Duration::from_millis(2);
+const BATCH_INTERVAL_MIN: Duration = Duration::from_millis(3);
 /// How many positions without an event of ours are passed before the checkpoint follows.
 const CHECKPOINT_EVERY_POSITIONS: u64 = 10_000;
 

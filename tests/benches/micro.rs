@@ -5,7 +5,10 @@
 
 use std::{cell::Cell, hint::black_box, path::Path, sync::Arc, time::Duration};
 
-use api::engine::{GuardLimits, guard_document};
+use api::{
+    engine::{Engine, EngineLimits, GraphQlRequest, GuardLimits, guard_document},
+    graphql::introspection_schema,
+};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use domain::{
     order::{Order, OrderEvent},
@@ -164,11 +167,18 @@ fn documents(criterion: &mut Criterion) {
     group.bench_function("guard", |bencher| {
         bencher.iter(|| guard_document(black_box(DOCUMENT), &limits).expect("it is harmless"));
     });
+    let engine = Engine::new(introspection_schema(), EngineLimits::default(), Lifecycle::new());
+    let request = |query: String| GraphQlRequest { query, ..GraphQlRequest::default() };
+    let mut count = 0_u64;
     group.bench_function("guard and parse", |bencher| {
         bencher.iter(|| {
-            guard_document(black_box(DOCUMENT), &limits).expect("it is harmless");
-            async_graphql::parser::parse_query(black_box(DOCUMENT)).expect("it is GraphQL")
+            // A document that was seen before would come from the cache.
+            count += 1;
+            engine.prepare(request(format!("{DOCUMENT} # {count}"))).expect("it is GraphQL")
         });
+    });
+    group.bench_function("known", |bencher| {
+        bencher.iter(|| engine.prepare(request(DOCUMENT.to_owned())).expect("it is GraphQL"));
     });
     group.finish();
 }

@@ -34,11 +34,18 @@ async fn watch_all(operator: &Client, filter: Value, after: Option<&str>) -> WsC
     socket
 }
 
-/// Sells a piece of tea to Alice.
+/// Waits for the read model. What it has not seen yet is not "before" to a subscription that begins now, but live.
+async fn is_visible(client: &Client, done: &Done) {
+    let variables = json!({ "id": done.id, "minPosition": done.position });
+    client.graphql(shop::ORDER, variables).await.text("/order/id");
+}
+
+/// Sells a piece of tea to Alice, and waits until everybody sees it.
 async fn shop_with_an_order(server: &Server) -> (Client, Client, Done) {
     let (operator, alice) = (server.operator(), server.customer("alice"));
     let tea = shop::register(&operator, "TEA-1").await;
     let order = shop::place(&alice, &tea.id).await;
+    is_visible(&alice, &order).await;
     (operator, alice, order)
 }
 
@@ -66,7 +73,8 @@ async fn from_mutation_to_query_to_both_transports_and_back_after_a_lost_connect
     // The connections break; the order goes on meanwhile.
     drop(socket);
     drop(stream);
-    shop::deliver(&operator, &order.id).await;
+    let delivered = shop::deliver(&operator, &order.id).await;
+    is_visible(&alice, &delivered).await;
 
     let mut socket = watch(&alice, &order.id, Some(by_socket.cursor())).await;
     let mut stream = alice.event_stream(ORDER_UPDATES, variables, Some(by_stream.cursor())).await;
@@ -97,6 +105,7 @@ async fn a_mutations_position_is_a_cursor() {
     let server = Server::start().await;
     let (operator, alice, order) = shop_with_an_order(&server).await;
     let shipped = shop::ship(&operator, &order.id).await;
+    is_visible(&alice, &shipped).await;
     let mut socket = watch(&alice, &order.id, Some(&order.position)).await;
     let update = socket.next_update().await;
     assert_eq!((update.summary().as_str(), update.cursor()), ("SHIPPED 1", shipped.position.as_str()));
@@ -138,7 +147,8 @@ async fn equal_subscribers_get_the_same() {
     for caught_up in [first.next_update().await, second.next_update().await, stream.next_update().await] {
         assert_eq!(caught_up.summary(), "CAUGHT UP");
     }
-    shop::ship(&operator, &order.id).await;
+    let shipped = shop::ship(&operator, &order.id).await;
+    is_visible(&alice, &shipped).await;
     // One who joins later shares what follows.
     let mut late = watch(&alice, &order.id, None).await;
     assert_eq!(late.next_update().await.summary(), "CAUGHT UP");
@@ -276,6 +286,76 @@ async fn whoever_joins_while_changes_stream_in_misses_nothing_and_hears_nothing_
     }
 }
 
+/// Everything about every order that changes: tens of kilobytes for a large one.
+const LARGE_UPDATES: &str = "subscription($after: Position) { ordersUpdates(after: $after) {
+    __typename cursor ... on OrderChanged { kind version order { id version status
+        lines { sku name quantity unitPrice { amount currencyCode } total { amount currencyCode } } } } } }";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subscriber_who_does_not_read_is_cut_off_alone_and_resumes_without_a_hole() {
+    const ORDERS: usize = 300;
+    let server = Server::start().await;
+    let (operator, alice) = (server.operator(), server.customer("alice"));
+    let tea = shop::register(&operator, "TEA-1").await;
+    let mut slow = WsClient::connect_with_little_room(&server.url, &operator.token).await;
+    slow.subscribe("1", LARGE_UPDATES, json!({})).await;
+    let begin = slow.next_update().await.position();
+    let mut quick = operator.web_socket().await;
+    quick.subscribe("1", LARGE_UPDATES, json!({})).await;
+    quick.next_update().await;
+    let reader = JoinSet::from_iter([async move {
+        let mut all = Vec::new();
+        while all.len() < 2 * ORDERS {
+            all.extend(heard(&quick.next_update().await));
+        }
+        all
+    }]);
+
+    let line = json!({ "productId": tea.id, "quantity": 1 });
+    let input = json!({ "lines": vec![line; 120] });
+    for _ in 0..ORDERS {
+        let answer = alice.graphql(shop::ORDER_PLACE, json!({ "input": input })).await;
+        let order = answer.done("orderPlace")["order"]["id"].as_str().expect("an id").to_owned();
+        shop::cancel(&alice, &order).await;
+    }
+    let log = expected(&server, begin, u64::MAX);
+    assert_eq!(log.len(), 2 * ORDERS);
+    // Whoever reads, hears everything, however slow others are.
+    assert_eq!(reader.join_all().await.concat(), log);
+
+    // What the slow one gets is whole as far as it goes, and ends with a word on where to go on, or, if it kept the
+    // server waiting for too long, with the end of the socket.
+    let mut all = Vec::new();
+    let mut cursor = position_token(begin);
+    loop {
+        match slow.next().await {
+            WsMessage::Next { payload, .. } if payload.get("errors").is_none() => {
+                let update = Update::of(&payload);
+                update.cursor().clone_into(&mut cursor);
+                all.extend(heard(&update));
+            }
+            WsMessage::Error { errors, .. } => {
+                let extensions = &errors[0]["extensions"];
+                assert_eq!(extensions["code"], "CONSUMER_TOO_SLOW", "{errors}");
+                assert_eq!(extensions["lastCursor"], json!(cursor), "{errors}");
+                break;
+            }
+            WsMessage::Closed(1006) => break,
+            other @ (WsMessage::Next { .. } | WsMessage::Ack | WsMessage::Complete { .. } | WsMessage::Closed(_)) => {
+                panic!("unexpected: {other:?}")
+            }
+        }
+        assert!(all.len() < log.len(), "the slow subscriber was not cut off");
+    }
+    assert_eq!(all, log[..all.len()]);
+    let mut resumed = operator.web_socket().await;
+    resumed.subscribe("1", LARGE_UPDATES, json!({ "after": cursor })).await;
+    while let Some(message) = heard(&resumed.next_update().await) {
+        all.push(message);
+    }
+    assert_eq!(all, log);
+}
+
 #[tokio::test]
 async fn a_stop_says_come_back_and_the_client_resumes_after_it() {
     let data = temp_dir();
@@ -293,7 +373,8 @@ async fn a_stop_says_come_back_and_the_client_resumes_after_it() {
 
     let server = Server::start_in(data.path(), Start::default()).await;
     let (operator, alice) = (operator.at(&server.url), alice.at(&server.url));
-    shop::ship(&operator, &order.id).await;
+    let shipped = shop::ship(&operator, &order.id).await;
+    is_visible(&alice, &shipped).await;
     let mut socket = watch(&alice, &order.id, Some(cursor.cursor())).await;
     assert_eq!(socket.next_summaries(2).await, ["SHIPPED 1", "CAUGHT UP"]);
     shop::deliver(&operator, &order.id).await;
@@ -314,7 +395,8 @@ async fn a_kill_loses_nothing_that_a_subscriber_could_have_heard() {
 
     let server = Server::start_in(data.path(), Start::default()).await;
     let (operator, alice) = (operator.at(&server.url), alice.at(&server.url));
-    shop::deliver(&operator, &order.id).await;
+    let delivered = shop::deliver(&operator, &order.id).await;
+    is_visible(&alice, &delivered).await;
     let mut socket = watch(&alice, &order.id, Some(shipped.cursor())).await;
     assert_eq!(socket.next_summaries(2).await, ["DELIVERED 2", "CAUGHT UP"]);
 }

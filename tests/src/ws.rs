@@ -2,9 +2,12 @@
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    time::timeout,
+};
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream,
+    WebSocketStream,
     tungstenite::{Message, client::IntoClientRequest as _, http::HeaderValue},
 };
 
@@ -13,7 +16,7 @@ use crate::server::PATIENCE;
 /// An open socket.
 #[derive(Debug)]
 pub struct WsClient {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    socket: WebSocketStream<TcpStream>,
 }
 
 /// What the server says.
@@ -47,20 +50,35 @@ pub enum WsMessage {
 impl WsClient {
     /// Opens a socket, without signing in.
     pub async fn open(url: &str) -> Self {
-        let url = format!("{}/graphql", url.replacen("http", "ws", 1));
-        let mut request = url.into_client_request().expect("a server's address is one of a WebSocket too");
+        Self::open_over(url, TcpSocket::new_v4().expect("a socket")).await
+    }
+
+    /// Opens a socket and signs in; what the client does not read soon waits at the server.
+    pub async fn connect_with_little_room(url: &str, token: &str) -> Self {
+        let tcp = TcpSocket::new_v4().expect("a socket");
+        tcp.set_recv_buffer_size(4 * 1024).expect("a small buffer");
+        Self::open_over(url, tcp).await.signed_in(token).await
+    }
+
+    async fn open_over(url: &str, tcp: TcpSocket) -> Self {
+        let address = url.strip_prefix("http://").and_then(|address| address.parse().ok()).expect("an address");
+        let stream = tcp.connect(address).await.expect("the server accepts connections");
+        let mut request = format!("ws://{address}/graphql").into_client_request().expect("an address");
         let protocol = HeaderValue::from_static("graphql-transport-ws");
         request.headers_mut().insert("sec-websocket-protocol", protocol);
-        let (socket, _) = tokio_tungstenite::connect_async(request).await.expect("the server takes the socket");
+        let (socket, _) = tokio_tungstenite::client_async(request, stream).await.expect("the server takes the socket");
         Self { socket }
     }
 
     /// Opens a socket and signs in.
     pub async fn connect(url: &str, token: &str) -> Self {
-        let mut client = Self::open(url).await;
-        client.init(token).await;
-        assert_eq!(client.next().await, WsMessage::Ack);
-        client
+        Self::open(url).await.signed_in(token).await
+    }
+
+    async fn signed_in(mut self, token: &str) -> Self {
+        self.init(token).await;
+        assert_eq!(self.next().await, WsMessage::Ack);
+        self
     }
 
     /// Signs in, without waiting for the answer.

@@ -123,7 +123,7 @@ settings! {
         /// Fields inside each other, fragments followed.
         depth: NonZeroUsize = count(12);
         /// Complexity: one for each field, times the number of items that a list is asked for.
-        complexity: NonZeroUsize = count(1_000);
+        complexity: NonZeroUsize = count(5_000);
     }
 }
 

@@ -57,7 +57,7 @@ pub struct SchemaLimits {
 
 impl Default for SchemaLimits {
     fn default() -> Self {
-        Self { depth_max: 12, complexity_max: 1_000, has_introspection: true }
+        Self { depth_max: 12, complexity_max: 5_000, has_introspection: true }
     }
 }
 

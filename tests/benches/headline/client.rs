@@ -59,17 +59,25 @@ pub(crate) struct Operation {
 #[derive(Debug, Default)]
 pub(crate) struct Load {
     time: Duration,
+    /// The server's processor time.
+    cpu_time: Duration,
     pub(crate) latencies: Vec<Duration>,
 }
 
 impl Load {
     pub(crate) fn add(&mut self, other: Self) {
         self.time += other.time;
+        self.cpu_time += other.cpu_time;
         self.latencies.extend(other.latencies);
     }
 
     pub(crate) fn per_second(&self) -> f64 {
         per_second(self.latencies.len(), self.time)
+    }
+
+    /// The server's processor time for one request, in microseconds.
+    pub(crate) fn cpu_us(&self) -> f64 {
+        1e6 / per_second(self.latencies.len(), self.cpu_time)
     }
 }
 
@@ -162,7 +170,13 @@ pub(crate) async fn clients(server: &Server, count: usize) -> Vec<Client> {
 }
 
 /// Every client asks, waits for the answer and asks again, for this long.
-pub(crate) async fn closed_loop(clients: &mut [Client], operation: &Operation, length: Duration) -> Load {
+pub(crate) async fn closed_loop(
+    server: &Server,
+    clients: &mut [Client],
+    operation: &Operation,
+    length: Duration,
+) -> Load {
+    let cpu_before = server.cpu_time();
     let started = Instant::now();
     let deadline = started + length;
     let work = (1..).zip(clients).map(|(seed, client)| async move {
@@ -178,7 +192,7 @@ pub(crate) async fn closed_loop(clients: &mut [Client], operation: &Operation, l
         latencies
     });
     let latencies = join_all(work).await.concat();
-    Load { time: started.elapsed(), latencies }
+    Load { time: started.elapsed(), cpu_time: server.cpu_time().saturating_sub(cpu_before), latencies }
 }
 
 /// A product to order; its global id.

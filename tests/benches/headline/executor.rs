@@ -129,7 +129,7 @@ pub(crate) fn many_streams(report: &mut Report) {
         (floor / turns, candidate / turns)
     });
     let rates = [("commands_per_s", candidate), ("raw_append_per_s", floor)];
-    report.share("executor, many streams, share of raw appends", "commands_share", 0.60, rates);
+    report.share("executor, many streams, share of raw appends", "commands_share", 0.60, rates, "");
 }
 
 /// Price changes of one product.

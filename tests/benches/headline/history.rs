@@ -82,6 +82,7 @@ async fn build(kept: &Path) {
     drop(store);
     assert!(!Path::new(&leftovers[1]).exists(), "the log is not whole without its write-ahead log");
     fs::rename(&draft, kept).expect("the log can be renamed");
+    let _ = fs::remove_file(&leftovers[3]);
 }
 
 /// An order that goes on.

@@ -40,13 +40,13 @@ pub(crate) async fn server_with_product(data_dir: &Path) -> (Server, Vec<Client>
 }
 
 /// In turns: floor, candidate, floor, candidate.
-async fn compare(clients: &mut [Client], floor: &Operation, candidate: &Operation) -> (Load, Load) {
-    closed_loop(clients, floor, WARM_UP).await;
-    closed_loop(clients, candidate, WARM_UP).await;
+async fn compare(server: &Server, clients: &mut [Client], floor: &Operation, candidate: &Operation) -> (Load, Load) {
+    closed_loop(server, clients, floor, WARM_UP).await;
+    closed_loop(server, clients, candidate, WARM_UP).await;
     let (mut of_floor, mut of_candidate) = (Load::default(), Load::default());
     for _ in 0..TURNS {
-        of_floor.add(closed_loop(clients, floor, TURN).await);
-        of_candidate.add(closed_loop(clients, candidate, TURN).await);
+        of_floor.add(closed_loop(server, clients, floor, TURN).await);
+        of_candidate.add(closed_loop(server, clients, candidate, TURN).await);
     }
     (of_floor, of_candidate)
 }
@@ -59,11 +59,11 @@ pub(crate) fn order_place(report: &mut Report) {
         let ping = request(&server, document::PING_MUTATION, &message);
         let ping = Operation::new(vec![ping], "\"message\":\"hello\"");
         let place = Operation::new(vec![place], "\"userErrors\":[]");
-        compare(&mut clients, &ping, &place).await
+        compare(&server, &mut clients, &ping, &place).await
     });
     let p99 = percentile_ms(&mut candidate.latencies, 99);
     let rates = [("order_place_rps", candidate.per_second()), ("noop_rps", floor.per_second())];
-    report.share("orderPlace, share of a no-op mutation", "order_place_share", 0.60, rates);
+    report.share("orderPlace, share of a no-op mutation", "order_place_share", 0.60, rates, &cpu(&candidate, &floor));
     report.value("order_place_p99_ms", p99);
     report.row("orderPlace, p99 at 64 clients", Goal::AtMost(5.0), p99, "ms", "");
 }
@@ -81,8 +81,13 @@ pub(crate) fn order_query(report: &mut Report) {
         // From here on the read model has everything that is asked for.
         let caught_up = json!({ "id": orders[0], "minPosition": last });
         query.check(clients[0].ask(&request(&server, document::ORDER_AT, &caught_up)).await.expect("it answers"));
-        compare(&mut clients, &ping, &query).await
+        compare(&server, &mut clients, &ping, &query).await
     });
     let rates = [("order_query_rps", candidate.per_second()), ("noop_query_rps", floor.per_second())];
-    report.share("order(id), share of a no-op query", "order_query_share", 0.70, rates);
+    report.share("order(id), share of a no-op query", "order_query_share", 0.70, rates, &cpu(&candidate, &floor));
+}
+
+/// What the server works for one request: it moves less than the rates when something else runs on the machine.
+fn cpu(candidate: &Load, floor: &Load) -> String {
+    format!("; {:.1} and {:.1} µs of the server's CPU", candidate.cpu_us(), floor.cpu_us())
 }

@@ -47,6 +47,9 @@ enum Section {
     Memory,
 }
 
+/// Measures one section and reports it.
+type Measure = fn(&mut Report);
+
 /// Measures Millrace against its goals.
 #[derive(Debug, Parser)]
 struct Args {
@@ -76,7 +79,7 @@ fn main() {
     let mut report = Report::default();
     let is_wanted = |section| args.only.is_empty() || args.only.contains(&section);
     // What works in this process comes last, so that the load generator of the others starts lean.
-    let sections: [(Section, fn(&mut Report)); 6] = [
+    let sections: [(Section, Measure); 6] = [
         (Section::OrderPlace, http::order_place),
         (Section::OrderQuery, http::order_query),
         (Section::Visible, visible::visible),

@@ -41,10 +41,10 @@ pub(crate) const FILES_NEEDED: u64 = SUBSCRIBERS as u64 + 1_000;
 
 /// When a change was sent and acknowledged.
 #[derive(Clone, Copy, Debug)]
-struct Sent {
+struct Shipped {
     order: usize,
-    sent: Instant,
-    acknowledged: Instant,
+    sent_at: Instant,
+    acknowledged_at: Instant,
 }
 
 /// Measures it.
@@ -121,18 +121,18 @@ async fn ship(
         for order in (turn..requests.len()).step_by(SENDERS) {
             let due = Duration::from_secs(1) / RATE * u32::try_from(order).expect("there are few orders");
             tokio::time::sleep_until((started + due).into()).await;
-            let sent = Instant::now();
+            let sent_at = Instant::now();
             worked.check(sender.ask(&requests[order]).await.expect("the server answers"));
-            shipped.push(Sent { order, sent, acknowledged: Instant::now() });
+            shipped.push(Shipped { order, sent_at, acknowledged_at: Instant::now() });
         }
         shipped
     });
     let mut shipped = join_all(sending).await.concat();
-    shipped.sort_unstable_by_key(|sent| sent.order);
+    shipped.sort_unstable_by_key(|shipped| shipped.order);
     let arrived = tokio::time::timeout(ARRIVAL_TIMEOUT, arrivals.join_all()).await.expect("every frame arrives");
     let latencies = arrived.iter().map(|(order, arrived, _)| {
-        let Sent { sent, acknowledged, .. } = shipped[*order];
-        (arrived.duration_since(sent), arrived.saturating_duration_since(acknowledged))
+        let Shipped { sent_at, acknowledged_at, .. } = shipped[*order];
+        (arrived.duration_since(sent_at), arrived.saturating_duration_since(acknowledged_at))
     });
     latencies.unzip()
 }

@@ -85,7 +85,7 @@ async fn rebuild(report: &mut Report, core: &Core) {
     assert_eq!(scanned.0, rebuilt.0, "both see the same events");
     let [rebuilt, scanned] = [rebuilt, scanned].map(|(count, time)| per_second(count, time));
     let rates = [("rebuild_events_per_s", rebuilt), ("scan_decode_events_per_s", scanned)];
-    report.share("rebuild, share of a bare scan and decode", "rebuild_share", 0.50, rates);
+    report.share("rebuild, share of a bare scan and decode", "rebuild_share", 0.50, rates, "");
     report.row("rebuild", Goal::AtLeast(300_000.0), rebuilt, "events/s", "");
 }
 
@@ -127,7 +127,7 @@ fn start(report: &mut Report, directory: &Path, orders: &[String]) {
         let mut clients = clients(&server, CLIENTS).await;
         let requests = orders.iter().map(|order| request(&server, document::ORDER, &json!({ "id": global(order) })));
         let query = Operation::new(requests.collect(), "\"order\":{\"id\":");
-        closed_loop(&mut clients, &query, QUERY_TIME).await;
+        closed_loop(&server, &mut clients, &query, QUERY_TIME).await;
         (ready, server.resident_bytes())
     });
     let (ready_ms, megabytes) = (ready.as_secs_f64() * 1e3, resident / 1e6);

@@ -51,11 +51,12 @@ impl Report {
         key: &'static str,
         least: f64,
         [(measured_key, measured), (floor_key, floor)]: [(&'static str, f64); 2],
+        detail: &str,
     ) {
         self.value(measured_key, measured);
         self.value(floor_key, floor);
         self.value(key, measured / floor);
-        let detail = format!("{}/s of {}/s", number(measured), number(floor));
+        let detail = format!("{}/s of {}/s{detail}", number(measured), number(floor));
         self.row(what, Goal::AtLeast(least * 100.0), measured / floor * 100.0, "%", &detail);
     }
 

@@ -112,6 +112,17 @@ impl Server {
         panic!("the server is not ready after {START_TIMEOUT:?}");
     }
 
+    /// How much processor time it has used since its start.
+    pub(crate) fn cpu_time(&self) -> Duration {
+        /// Linux counts in these, whatever the machine.
+        const TICK: Duration = Duration::from_millis(10);
+        let status = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).expect("Linux tells");
+        // Behind the name, which may hold spaces: user and system time are the 12th and 13th fields from there.
+        let (_, fields) = status.rsplit_once(") ").expect("the name stands in brackets");
+        let ticks = fields.split(' ').skip(11).take(2).map(|field| field.parse::<u32>().expect("it is a number"));
+        TICK * ticks.sum::<u32>()
+    }
+
     /// How much memory it has at this moment, in bytes.
     pub(crate) fn resident_bytes(&self) -> f64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("Linux tells");

@@ -77,6 +77,7 @@ struct Subscriptions;
 
 #[Subscription]
 impl Subscriptions {
+    #[expect(clippy::unused_async, reason = "async-graphql asks for it")]
     async fn entries(&self, context: &Context<'_>, after: Option<u64>) -> Result<impl Stream<Item = Entry> + use<>> {
         let log = context.data_unchecked::<Log>().clone();
         let reporter = context.data::<LiveReporter>()?.clone();
