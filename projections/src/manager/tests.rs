@@ -140,7 +140,14 @@ impl Running {
         (units, orders)
     }
 
+    /// Waits until no rebuild is going on: the first build serves a moment before it is over.
+    async fn settle(&self, name: &str) {
+        let mut last = self.manager.watch_rebuild(name).unwrap();
+        last.wait_for(|last| last.as_ref().is_none_or(RebuildProgress::is_over)).await.unwrap();
+    }
+
     async fn rebuilt(&self, name: &str) -> RebuildProgress {
+        self.settle(name).await;
         let mut progress = self.manager.rebuild(name).await.unwrap();
         let over = progress.wait_for(|progress| progress.as_ref().is_some_and(RebuildProgress::is_over)).await.unwrap();
         over.clone().expect("it is over")
@@ -412,6 +419,7 @@ async fn a_second_rebuild_at_the_same_time_is_refused_and_one_after_the_other_is
     world.append(placed(1, 1, &[("TEA", 1)])).await;
     let running = world.start().await;
     for generation in 2..12 {
+        running.settle("order_summary").await;
         let mut progress = running.manager.rebuild("order_summary").await.unwrap();
         let refused = running.manager.rebuild("order_summary").await;
         assert!(matches!(refused, Err(ManagerError::AlreadyRebuilding("order_summary"))), "{refused:?}");

@@ -133,6 +133,7 @@ async fn a_stop_at_any_moment_of_a_rebuild_leaves_a_generation_that_serves() {
         let running = world.start().await;
         let generation = running.status("product_sales").generation;
         assert_eq!(running.sales("TEA").await, (200, 200));
+        running.settle("product_sales").await;
         let progress = running.manager.rebuild("product_sales").await.unwrap();
         // From at once to some time after the end.
         let wait = Duration::from_micros(round * 300);
