@@ -16,6 +16,6 @@ pub mod roles;
 pub mod telemetry;
 
 /// Requests, decoding and folding make many small, short-lived objects; this allocator serves them faster than the
-/// system's (docs/adr/ has the figures).
+/// system's (docs/adr/0011-allocator-and-fdatasync.md).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
