@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use tokio::sync::watch;
 
 use super::{
@@ -79,7 +79,7 @@ fn owner_only() -> OpenOptions {
 
 fn writer_connection(path: &Path, cache_kib: u32) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags).map_err(failure::of_read)?;
+    let mut connection = stable(Connection::open_with_flags(path, flags).map_err(failure::of_read)?)?;
     // Before anything that would change the file of somebody else.
     schema::prepare(&mut connection)?;
     let mode = configure_writer(&connection, cache_kib).map_err(failure::of_read)?;
@@ -107,9 +107,15 @@ fn configure_writer(connection: &Connection, cache_kib: u32) -> rusqlite::Result
 
 fn reader_connection(path: &Path, cache_kib: u32) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(failure::of_read)?;
+    let connection = stable(Connection::open_with_flags(path, flags).map_err(failure::of_read)?)?;
     connection.set_prepared_statement_cache_capacity(READER_STATEMENTS_MAX);
     connection.pragma_update(None, "cache_size", -i64::from(cache_kib)).map_err(failure::of_read)?;
+    Ok(connection)
+}
+
+/// Plans do not depend on values; otherwise SQLite prepares a kept statement again each time one is bound.
+fn stable(connection: Connection) -> Result<Connection, StoreError> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(failure::of_read)?;
     Ok(connection)
 }
 

@@ -2,7 +2,7 @@
 
 use std::{fs, io, path::Path, time::Duration};
 
-use rusqlite::{Connection, Error, OpenFlags, ffi};
+use rusqlite::{Connection, Error, OpenFlags, config::DbConfig, ffi};
 
 use super::super::ReadStoreError;
 
@@ -10,6 +10,8 @@ use super::super::ReadStoreError;
 const STATEMENTS_CACHED_MAX: usize = 128;
 /// How long a connection waits for another process that has the file, such as a backup.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// After how many pages of 4 KiB the log is copied into the tables. A page that is written often is copied once.
+const CHECKPOINT_PAGES: i64 = 8_000;
 /// How large the log may stay after a long scan made it grow.
 const LOG_BYTES_KEPT_MAX: i64 = 64 * 1024 * 1024;
 
@@ -41,6 +43,7 @@ pub(super) fn open_writer(path: &Path, cache_kib: u32) -> Result<Connection, Rea
         return Err(ReadStoreError::Unavailable(format!("SQLite offers the journal mode {mode}, not wal")));
     }
     set(&connection, "synchronous", "NORMAL")?;
+    set(&connection, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     set(&connection, "journal_size_limit", LOG_BYTES_KEPT_MAX)?;
     set(&connection, "cache_size", -i64::from(cache_kib))?;
     Ok(connection)
@@ -58,6 +61,8 @@ fn open(path: &Path, access: OpenFlags) -> Result<Connection, ReadStoreError> {
     let connection =
         Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(|error| failed(&error))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| failed(&error))?;
+    // Plans do not depend on values; otherwise SQLite prepares a kept statement again each time one is bound.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(|error| failed(&error))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED_MAX);
     Ok(connection)
 }
