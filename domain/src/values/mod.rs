@@ -1,5 +1,32 @@
 //! Value types: if you hold one, it is valid.
 
+/// A value that is text in JSON: parsed from the reader's own buffer, written from the value's, without a copy between.
+macro_rules! text_in_json {
+    ($value:ty) => {
+        impl serde::Serialize for $value {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $value {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Text;
+                impl serde::de::Visitor<'_> for Text {
+                    type Value = $value;
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str("text")
+                    }
+                    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<$value, E> {
+                        <$value>::parse(text).map_err(E::custom)
+                    }
+                }
+                deserializer.deserialize_str(Text)
+            }
+        }
+    };
+}
+
 mod id;
 mod money;
 mod quantity;

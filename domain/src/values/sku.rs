@@ -2,14 +2,11 @@
 
 use std::{fmt, sync::Arc};
 
-use serde::{Deserialize, Serialize};
-
 /// The longest SKU in bytes.
 pub const SKU_BYTES_MAX: usize = 64;
 
 /// A SKU: upper-case ASCII letters, digits, `-`, `_` and `.`, starting with a letter or digit.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sku(Arc<str>);
 
 /// Text that is no SKU.
@@ -40,15 +37,4 @@ impl fmt::Display for Sku {
     }
 }
 
-impl TryFrom<String> for Sku {
-    type Error = SkuError;
-    fn try_from(text: String) -> Result<Self, SkuError> {
-        Self::parse(&text)
-    }
-}
-
-impl From<Sku> for String {
-    fn from(sku: Sku) -> Self {
-        sku.as_str().to_owned()
-    }
-}
+text_in_json!(Sku);

@@ -2,14 +2,11 @@
 
 use std::{fmt, sync::Arc};
 
-use serde::{Deserialize, Serialize};
-
 /// The longest label in characters.
 pub const LABEL_CHARS_MAX: usize = 200;
 
 /// 1 to [`LABEL_CHARS_MAX`] characters without control characters, and without white space at either end.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Label(Arc<str>);
 
 /// Text that is no label.
@@ -40,15 +37,4 @@ impl fmt::Display for Label {
     }
 }
 
-impl TryFrom<String> for Label {
-    type Error = LabelError;
-    fn try_from(text: String) -> Result<Self, LabelError> {
-        Self::parse(&text)
-    }
-}
-
-impl From<Label> for String {
-    fn from(label: Label) -> Self {
-        label.as_str().to_owned()
-    }
-}
+text_in_json!(Label);

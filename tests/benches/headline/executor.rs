@@ -108,11 +108,11 @@ pub(crate) fn many_streams(report: &mut Report) {
     let (floor, candidate) = block_on(async {
         let lifecycle = Lifecycle::new();
         let executor = executor::<Order>(data_dir.path(), &lifecycle);
-        let catalogue = [offered("TEA-1", eur(1990))];
+        let (line, catalogue) = (requested("TEA-1", 2), [offered("TEA-1", eur(1990))]);
         let place = move || {
             let metadata = metadata();
             let order = OrderId::new(metadata.command_id);
-            let (lines, catalogue) = (vec![requested("TEA-1", 2)], catalogue.clone().into());
+            let (lines, catalogue) = (vec![line], catalogue.clone().into());
             let command = OrderCommand::Place { order, customer: the_customer(), lines, catalogue };
             Request { stream: order.uuid(), command, metadata, expected: None, is_fresh: true }
         };
