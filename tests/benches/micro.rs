@@ -168,7 +168,8 @@ fn documents(criterion: &mut Criterion) {
         bencher.iter(|| guard_document(black_box(DOCUMENT), &limits).expect("it is harmless"));
     });
     let engine = Engine::new(introspection_schema(), EngineLimits::default(), Lifecycle::new());
-    let request = |query: String| GraphQlRequest { query, ..GraphQlRequest::default() };
+    let variables = serde_json::Map::from_iter([("first".to_owned(), 20.into())]);
+    let request = |query: String| GraphQlRequest { query, variables: variables.clone(), ..GraphQlRequest::default() };
     let mut count = 0_u64;
     group.bench_function("guard and parse", |bencher| {
         bencher.iter(|| {
