@@ -1,6 +1,8 @@
-//! The names of all metrics, in one place, so that dashboards and code cannot drift apart.
+//! The names of all metrics, in one place, so that dashboards and code cannot drift apart; and how an error is told.
 //!
 //! Durations are in seconds, sizes in events or bytes, as Prometheus asks for.
+
+use std::error::Error;
 
 /// How long an append took, from request to durable.
 pub const APPEND_SECONDS: &str = "millrace_append_seconds";
@@ -24,3 +26,15 @@ pub const PROJECTION_STOPPED: &str = "millrace_projection_stopped";
 pub const SUBSCRIBERS: &str = "millrace_subscribers";
 /// How long an HTTP request took. Labels: `path`, `status`.
 pub const HTTP_SECONDS: &str = "millrace_http_seconds";
+
+/// An error and what caused it, on one line: each cause behind the one it caused.
+pub fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        cause = source.source();
+    }
+    text
+}

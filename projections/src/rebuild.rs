@@ -9,6 +9,7 @@ use std::{sync::Arc, time::Duration};
 use infrastructure::{
     event_store::{EventStore, Position, RecordedEvent, StoreError, TypeFilter},
     read_store::{ReadStoreError, Statement},
+    telemetry::with_causes,
 };
 use tokio::{
     sync::{mpsc, oneshot},
@@ -390,16 +391,4 @@ fn decode(
             return;
         }
     }
-}
-
-/// An error and what caused it, on one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        cause = source.source();
-    }
-    text
 }

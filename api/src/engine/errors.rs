@@ -8,6 +8,7 @@ use std::{error::Error, fmt, sync::Arc};
 
 use async_graphql::{PathSegment, Response, ServerError, Value};
 use bytes::Bytes;
+use infrastructure::telemetry::with_causes;
 
 use super::{
     context::RequestId,
@@ -32,13 +33,7 @@ struct InternalCause(Arc<dyn Error + Send + Sync>);
 impl fmt::Display for InternalCause {
     /// The whole chain, each cause behind the one it caused.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(inner) = cause {
-            write!(formatter, ": {inner}")?;
-            cause = inner.source();
-        }
-        Ok(())
+        formatter.write_str(&with_causes(&*self.0))
     }
 }
 

@@ -10,7 +10,7 @@ pub mod token;
 
 use std::process::ExitCode;
 
-use infrastructure::clock::SystemClock;
+use infrastructure::{clock::SystemClock, telemetry::with_causes};
 
 use crate::{
     bootstrap::StartError,
@@ -34,15 +34,8 @@ pub struct Failure {
 
 impl Failure {
     /// A failure with this error and its causes as message.
-    pub fn new(code: &'static str, error: &dyn std::error::Error, advice: impl Into<String>) -> Self {
-        let mut message = error.to_string();
-        let mut cause = error.source();
-        while let Some(source) = cause {
-            message.push_str(": ");
-            message.push_str(&source.to_string());
-            cause = source.source();
-        }
-        Self { code, message, advice: advice.into(), exit_code: 1 }
+    pub fn new(code: &'static str, error: &(dyn std::error::Error + 'static), advice: impl Into<String>) -> Self {
+        Self { code, message: with_causes(error), advice: advice.into(), exit_code: 1 }
     }
 }
 

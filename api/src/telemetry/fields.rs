@@ -6,6 +6,7 @@ use std::{
     io,
 };
 
+use infrastructure::telemetry::with_causes;
 use tracing::field::{Field, Visit};
 use tracing_subscriber::{
     field::RecordFields,
@@ -50,14 +51,7 @@ impl Visit for Visitor<'_, '_> {
     }
 
     fn record_error(&mut self, field: &Field, error: &(dyn Error + 'static)) {
-        let mut text = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            cause = error.source();
-        }
-        self.write(field, format_args!("{text}"));
+        self.write(field, format_args!("{}", with_causes(error)));
     }
 }
 
