@@ -6,6 +6,7 @@
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use axum::Router;
+use domain::operator::Operator;
 use infrastructure::{
     clock::{Clock, IdSource, SystemClock, SystemIds},
     event_store::{EventStore, SqliteEventStore, SqliteEventStoreOptions, StoreError},
@@ -26,7 +27,7 @@ use crate::{
     },
     engine::{Engine, EngineLimits, GuardLimits},
     graphql::{self, SchemaLimits, Services},
-    telemetry::Metrics,
+    telemetry::{FLUSH_WAIT_MAX, Metrics, Telemetry},
 };
 
 /// How often key files are looked at again.
@@ -110,6 +111,8 @@ pub struct Core {
     pub projections: Arc<ProjectionManager>,
     /// The read models.
     pub read_models: ReadModels,
+    /// Writes down what operators do, and knows what they paused.
+    pub operator: Executor<Operator>,
     /// Owns the core's tasks.
     pub lifecycle: Lifecycle,
 }
@@ -126,7 +129,9 @@ impl Core {
         let options = ProjectionOptions { batch_events_max: config.projections.batch_events.get() };
         let (read_models, projections) =
             ReadModels::start(Arc::clone(&events), rows, Arc::new(SystemClock), lifecycle.clone(), options).await?;
-        Ok(Self { events, projections: Arc::new(projections), read_models, lifecycle })
+        let operator =
+            Executor::new(Arc::clone(&events), Arc::new(SystemClock), lifecycle.clone(), executor_options(config));
+        Ok(Self { events, projections: Arc::new(projections), read_models, operator, lifecycle })
     }
 }
 
@@ -143,26 +148,32 @@ pub struct Server {
     router: Router,
     core: Core,
     edge: Lifecycle,
+    /// Sends metrics and traces. Stops last, so that the others' end is told too.
+    export: Lifecycle,
     grace: Duration,
     data_dir: DataDir,
 }
 
 impl Server {
-    /// Starts everything and begins to listen. `metrics` is the process's recorder, installed before.
-    pub async fn start(config: &Config, metrics: Metrics) -> Result<Self, StartError> {
+    /// Starts everything and begins to listen. `telemetry` is the process's, installed before.
+    pub async fn start(config: &Config, telemetry: Telemetry) -> Result<Self, StartError> {
+        let Telemetry { metrics, exporter } = telemetry;
         let data_dir = DataDir::open(&config.data_dir)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let authenticator = authenticator(config, data_dir.path(), Arc::clone(&clock))?;
         let core = Core::start(config, &data_dir).await?;
-        let edge = Lifecycle::new();
+        let (edge, export) = (Lifecycle::new(), Lifecycle::new());
         edge.spawn(metrics.clone().upkeep(edge.clone()));
         edge.spawn(reload_keys(Arc::clone(&authenticator), edge.clone()));
+        if let Some(exporter) = exporter {
+            exporter.start(metrics.clone(), observation(&core), &export);
+        }
         let router = router(config, &core, &edge, authenticator, clock, metrics);
         let listen = |source| StartError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let grace = Duration::from_secs(config.shutdown_grace_s.get());
-        Ok(Self { address, listener, router, core, edge, grace, data_dir })
+        Ok(Self { address, listener, router, core, edge, export, grace, data_dir })
     }
 
     /// Where it listens.
@@ -188,6 +199,8 @@ impl Server {
         if !(is_edge_drained && is_core_drained) {
             tracing::warn!("some tasks were still running at the end of the grace period");
         }
+        // A collector that is away keeps nothing from ending.
+        self.export.stop(FLUSH_WAIT_MAX).await;
         Ok(())
     }
 }
@@ -201,17 +214,7 @@ fn router(
     metrics: Metrics,
 ) -> Router {
     let ids: Arc<dyn IdSource> = Arc::new(SystemIds);
-    let executor = executor_options(config);
-    let events = || Arc::clone(&core.events);
-    let services = Services {
-        products: Executor::new(events(), Arc::clone(&clock), core.lifecycle.clone(), executor.clone()),
-        orders: Executor::new(events(), Arc::clone(&clock), core.lifecycle.clone(), executor),
-        read_models: core.read_models.clone(),
-        projections: Arc::clone(&core.projections),
-        events: events(),
-        ids: Arc::clone(&ids),
-        min_position_wait: Duration::from_millis(config.limits.min_position_wait_ms.get()),
-    };
+    let services = services(config, core, &clock, &ids);
     let document = &config.limits.document;
     let schema_limits = SchemaLimits {
         depth_max: document.depth.get(),
@@ -240,6 +243,22 @@ fn router(
     match config.mode {
         Mode::Development => router.merge(console::router()),
         Mode::Production => router,
+    }
+}
+
+/// What resolvers work with.
+pub(crate) fn services(config: &Config, core: &Core, clock: &Arc<dyn Clock>, ids: &Arc<dyn IdSource>) -> Services {
+    let executor = executor_options(config);
+    let events = || Arc::clone(&core.events);
+    Services {
+        products: Executor::new(events(), Arc::clone(clock), core.lifecycle.clone(), executor.clone()),
+        orders: Executor::new(events(), Arc::clone(clock), core.lifecycle.clone(), executor),
+        operator: core.operator.clone(),
+        read_models: core.read_models.clone(),
+        projections: Arc::clone(&core.projections),
+        events: events(),
+        ids: Arc::clone(ids),
+        min_position_wait: Duration::from_millis(config.limits.min_position_wait_ms.get()),
     }
 }
 

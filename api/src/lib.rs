@@ -12,6 +12,7 @@ pub mod edge;
 pub mod engine;
 pub mod error_code;
 pub mod graphql;
+pub mod operator;
 pub mod roles;
 pub mod telemetry;
 

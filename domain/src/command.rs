@@ -4,6 +4,7 @@
 //! commands to several of them.
 
 use crate::{
+    operator::OperatorCommand,
     order::OrderCommand,
     product::ProductCommand,
     values::{OrderId, ProductId},
@@ -16,4 +17,6 @@ pub enum Command {
     Product(ProductId, ProductCommand),
     /// For one order.
     Order(OrderId, OrderCommand),
+    /// For the one log of operators.
+    Operator(OperatorCommand),
 }

@@ -1,12 +1,15 @@
 //! The sum of all events, their stored names, and the upcasters that lift old versions.
 //!
 //! The stored form of an event is a type name with its version (`order.placed.v1`) and a JSON object. An event once
-//! written is decoded for ever: `golden/` holds one file for each type and version, and is append-only.
+//! written is decoded for ever: `golden/` holds one file for each type and version (several for a type that takes
+//! several forms: `TYPE@FORM.json`), and is append-only.
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use crate::{Decider as _, order, order::OrderEvent, product, product::ProductEvent};
+use crate::{
+    Decider as _, operator, operator::OperatorEvent, order, order::OrderEvent, product, product::ProductEvent,
+};
 
 /// An enum of events that serde writes externally tagged: `{"order.placed.v1": {...}}`.
 pub trait EventPayload: Serialize + Clone + std::fmt::Debug + PartialEq + Send + Sync + 'static {
@@ -17,7 +20,7 @@ pub trait EventPayload: Serialize + Clone + std::fmt::Debug + PartialEq + Send +
     fn deserialize_tagged<'de, D: Deserializer<'de>>(type_name: &str, tagged: D) -> Result<Self, D::Error>;
 }
 
-/// Every event of the shop.
+/// Every event of the shop, and of those who run it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Event {
@@ -25,17 +28,20 @@ pub enum Event {
     Product(ProductEvent),
     /// Something happened to an order.
     Order(OrderEvent),
+    /// An operator did something.
+    Operator(OperatorEvent),
 }
 
 impl EventPayload for Event {
     fn types() -> Vec<&'static str> {
-        [ProductEvent::types(), OrderEvent::types()].concat()
+        [ProductEvent::types(), OrderEvent::types(), OperatorEvent::types()].concat()
     }
 
     fn deserialize_tagged<'de, D: Deserializer<'de>>(type_name: &str, tagged: D) -> Result<Self, D::Error> {
         match type_name.split('.').next().unwrap_or_default() {
             product::Product::CATEGORY => ProductEvent::deserialize(tagged).map(Event::Product),
             order::Order::CATEGORY => OrderEvent::deserialize(tagged).map(Event::Order),
+            operator::Operator::CATEGORY => OperatorEvent::deserialize(tagged).map(Event::Operator),
             _ => Err(serde::de::Error::custom(format_args!("no aggregate has events of type {type_name}"))),
         }
     }
@@ -50,6 +56,12 @@ impl From<ProductEvent> for Event {
 impl From<OrderEvent> for Event {
     fn from(event: OrderEvent) -> Self {
         Self::Order(event)
+    }
+}
+
+impl From<OperatorEvent> for Event {
+    fn from(event: OperatorEvent) -> Self {
+        Self::Operator(event)
     }
 }
 

@@ -9,6 +9,7 @@
 mod command;
 mod decider;
 mod event;
+pub mod operator;
 pub mod order;
 pub mod product;
 #[cfg(any(test, feature = "testing"))]

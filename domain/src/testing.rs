@@ -7,9 +7,12 @@ use chrono::{TimeZone as _, Utc};
 
 use crate::{
     Decider, Timestamp,
+    operator::{OperatorAction, OperatorCommand, OperatorEvent},
     order::{CancelReason, Catalogue, OrderCommand, OrderEvent, OrderLine, RequestedLine},
     product::{Offer, ProductEvent, ProductState, id_of},
-    values::{Currency, CustomerId, Id, IdKind, Label, Money, OrderId, ProductId, Quantity, Sku},
+    values::{
+        Actor, Currency, CustomerId, Id, IdKind, Label, Money, OrderId, ProductId, ProjectionName, Quantity, Sku,
+    },
 };
 
 /// What happened before.
@@ -88,6 +91,16 @@ pub fn sku(text: &str) -> Sku {
 /// A label.
 pub fn label(text: &str) -> Label {
     Label::parse(text).expect("a valid label")
+}
+
+/// An actor.
+pub fn actor(text: &str) -> Actor {
+    Actor::parse(text).expect("a valid actor")
+}
+
+/// A projection's name.
+pub fn projection(text: &str) -> ProjectionName {
+    ProjectionName::parse(text).expect("a valid name")
 }
 
 /// A quantity.
@@ -197,4 +210,16 @@ pub fn order_shipped() -> OrderEvent {
 /// The customer has the order.
 pub fn order_delivered() -> OrderEvent {
     OrderEvent::Delivered { order: the_order(), at: now() }
+}
+
+/// The command of Olga, who runs the shop.
+pub fn take_action(projection_name: &str, action: OperatorAction, reason: Option<&str>) -> OperatorCommand {
+    let (actor, projection) = (actor("olga"), projection(projection_name));
+    OperatorCommand::TakeAction { actor, projection, action, reason: reason.map(label) }
+}
+
+/// Olga did something to a projection.
+pub fn action_taken(projection_name: &str, action: OperatorAction, reason: Option<&str>) -> OperatorEvent {
+    let (actor, projection) = (actor("olga"), projection(projection_name));
+    OperatorEvent::ActionTaken { actor, projection, action, reason: reason.map(label), at: now() }
 }

@@ -54,6 +54,7 @@ fn stream_of(event: &Event) -> (&'static str, Uuid) {
     match event {
         Event::Product(event) => ("product", event.product().uuid()),
         Event::Order(event) => ("order", event.order().uuid()),
+        Event::Operator(_) => ("operator", domain::operator::OPERATOR_LOG.uuid()),
     }
 }
 

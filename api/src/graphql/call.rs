@@ -58,9 +58,8 @@ impl CommandIdentity {
         input: &impl InputType,
     ) -> Result<Self, Error> {
         let viewer = viewer(context)?;
-        let ids = &services(context).ids;
         let (command_id, input_hash) = match key {
-            None => (ids.fresh(), None),
+            None => return Self::fresh(context),
             Some(key) if key.is_empty() || key.chars().count() > IDEMPOTENCY_KEY_CHARS_MAX => {
                 let text = format!("an idempotency key has 1 to {IDEMPOTENCY_KEY_CHARS_MAX} characters");
                 return Err(ErrorCode::BadUserInput.error(text));
@@ -71,18 +70,13 @@ impl CommandIdentity {
                 (Uuid::new_v5(&actor, key.as_bytes()), Some(Uuid::new_v5(&INPUTS, input.as_bytes())))
             }
         };
-        let correlation_id = context
-            .data_opt::<RequestId>()
-            .and_then(|id| Uuid::parse_str(id.as_str()).ok())
-            .unwrap_or_else(|| ids.fresh());
-        let metadata = CommandMetadata {
-            command_id,
-            actor: viewer.subject.as_str().into(),
-            correlation_id,
-            causation_id: None,
-            input_hash,
-        };
-        Ok(Self { metadata, is_keyed: key.is_some() })
+        Ok(Self { metadata: metadata(context, command_id, input_hash)?, is_keyed: true })
+    }
+
+    /// A command of its own, whatever was asked before.
+    pub(super) fn fresh(context: &Context<'_>) -> Result<Self, Error> {
+        let command_id = services(context).ids.fresh();
+        Ok(Self { metadata: metadata(context, command_id, None)?, is_keyed: false })
     }
 
     /// The id of the object that the command creates: derived from the key if there is one, so that a repeat finds it.
@@ -92,6 +86,17 @@ impl CommandIdentity {
         }
         self.metadata.command_id
     }
+}
+
+fn metadata(context: &Context<'_>, command_id: Uuid, input_hash: Option<Uuid>) -> Result<CommandMetadata, Error> {
+    let request = context.data_opt::<RequestId>().and_then(|id| Uuid::parse_str(id.as_str()).ok());
+    Ok(CommandMetadata {
+        command_id,
+        actor: viewer(context)?.subject.as_str().into(),
+        correlation_id: request.unwrap_or_else(|| services(context).ids.fresh()),
+        causation_id: None,
+        input_hash,
+    })
 }
 
 /// The value as text, object fields sorted, so that equal inputs are equal texts.

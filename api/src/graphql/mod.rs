@@ -7,6 +7,7 @@ mod call;
 mod connection;
 mod live;
 mod node;
+mod operator;
 mod order;
 mod ping;
 mod product;
@@ -18,7 +19,7 @@ mod user_error;
 use std::{sync::Arc, time::Duration};
 
 use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, Schema};
-use domain::{order::Order, product::Product};
+use domain::{operator::Operator, order::Order, product::Product};
 use infrastructure::{clock::IdSource, event_store::EventStore, execute::Executor};
 use projections::{ProjectionManager, ReadModels};
 
@@ -32,6 +33,8 @@ pub struct Services {
     pub products: Executor<Product>,
     /// Executes the commands of orders.
     pub orders: Executor<Order>,
+    /// Writes down what operators do.
+    pub operator: Executor<Operator>,
     /// The read models.
     pub read_models: ReadModels,
     /// The projections behind them.
@@ -73,6 +76,7 @@ pub struct Query(
     order::OrderQuery,
     product::ProductQuery,
     projection::ProjectionQuery,
+    operator::OperatorQuery,
     ping::PingQuery,
 );
 

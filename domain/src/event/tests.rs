@@ -6,12 +6,15 @@ use serde_json::Value;
 
 use super::*;
 
+/// The stored name and the JSON of each golden file. A type that takes several forms has a file for each of them,
+/// `TYPE@FORM.json`.
 fn golden_files() -> Vec<(String, Value)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).expect("the golden folder exists") {
         let path = entry.expect("readable folder").path();
-        let name = path.file_stem().expect("a file name").to_string_lossy().into_owned();
+        let stem = path.file_stem().expect("a file name").to_string_lossy().into_owned();
+        let name = stem.split_once('@').map_or(stem.as_str(), |(name, _)| name).to_owned();
         let text = fs::read_to_string(&path).expect("readable file");
         files.push((name, serde_json::from_str(&text).expect("a golden file is JSON")));
     }

@@ -103,4 +103,6 @@ id_kinds! {
     ProductId ProductKind "product"
     /// One customer.
     CustomerId CustomerKind "customer"
+    /// The log of what operators did. There is one.
+    OperatorLogId OperatorLogKind "operator_log"
 }

@@ -27,15 +27,21 @@ macro_rules! text_in_json {
     };
 }
 
+mod actor;
 mod id;
 mod money;
+mod projection_name;
 mod quantity;
 mod sku;
 mod text;
 
-pub use id::{CustomerId, CustomerKind, Id, IdKind, OrderId, OrderKind, ProductId, ProductKind};
+pub use actor::{ACTOR_BYTES_MAX, Actor, ActorError};
+pub use id::{
+    CustomerId, CustomerKind, Id, IdKind, OperatorLogId, OperatorLogKind, OrderId, OrderKind, ProductId, ProductKind,
+};
 pub use iso_currency::Currency;
 pub use money::{MINOR_UNITS_MAX, Money, MoneyError};
+pub use projection_name::{PROJECTION_NAME_BYTES_MAX, ProjectionName, ProjectionNameError};
 pub use quantity::{QUANTITY_UNITS_MAX, Quantity, QuantityError};
 pub use sku::{SKU_BYTES_MAX, Sku, SkuError};
 pub use text::{LABEL_CHARS_MAX, Label, LabelError};

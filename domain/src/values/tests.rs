@@ -73,6 +73,26 @@ fn a_label_is_trimmed_and_refuses_control_characters() {
 }
 
 #[test]
+fn an_actor_is_taken_as_it_is_and_refuses_control_characters() {
+    for text in ["ann", " ann ", "日本", &"x".repeat(ACTOR_BYTES_MAX)] {
+        assert_eq!(Actor::parse(text).expect("valid").as_str(), text);
+    }
+    for text in ["", "a\nb", "a\u{1b}[31m", &"x".repeat(ACTOR_BYTES_MAX + 1), &"é".repeat(128)] {
+        assert_eq!(Actor::parse(text), Err(ActorError), "{text:?}");
+    }
+}
+
+#[test]
+fn a_projections_name_is_what_a_table_could_be_called() {
+    for text in ["order_summary", "a", "feed2", &"x".repeat(PROJECTION_NAME_BYTES_MAX)] {
+        assert_eq!(ProjectionName::parse(text).expect("valid").as_str(), text);
+    }
+    for text in ["", "_a", "2a", "Orders", "a-b", "a b", "ä", "a\n", &"x".repeat(PROJECTION_NAME_BYTES_MAX + 1)] {
+        assert_eq!(ProjectionName::parse(text), Err(ProjectionNameError), "{text:?}");
+    }
+}
+
+#[test]
 fn a_stored_amount_out_of_range_or_with_an_unknown_currency_does_not_decode() {
     for json in
         [r#"{"minor":-1,"currency":"EUR"}"#, r#"{"minor":1,"currency":"XYZ"}"#, r#"{"minor":1.5,"currency":"EUR"}"#]
@@ -94,5 +114,7 @@ proptest! {
         let _ = Money::parse(&text, Currency::EUR);
         let _ = Sku::parse(&text);
         let _ = Label::parse(&text);
+        let _ = Actor::parse(&text);
+        let _ = ProjectionName::parse(&text);
     }
 }

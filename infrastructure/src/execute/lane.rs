@@ -13,6 +13,7 @@ use domain::Decider;
 use metrics::Histogram;
 use quick_cache::{Weighter, sync::Cache};
 use tokio::{sync::oneshot, time::Instant};
+use tracing::{Instrument as _, Span, field::Empty};
 use uuid::Uuid;
 
 use super::{
@@ -111,6 +112,18 @@ impl<D: Decider> Lanes<D> {
     }
 
     pub(super) async fn execute(this: &Arc<Self>, request: Request<D::Command>) -> Answer<D> {
+        let span = tracing::debug_span!(
+            "command.execute",
+            stream.category = D::CATEGORY,
+            stream.id = %request.stream,
+            command.id = %request.metadata.command_id,
+            command.outcome = Empty,
+            event.position = Empty,
+        );
+        Self::execute_in(this, request, span.clone()).instrument(span).await
+    }
+
+    async fn execute_in(this: &Arc<Self>, request: Request<D::Command>, span: Span) -> Answer<D> {
         let command = request.metadata.command_id;
         let stream = request.stream;
         let started = Instant::now();
@@ -124,11 +137,9 @@ impl<D: Decider> Lanes<D> {
         } else {
             seconds(D::CATEGORY, outcome).record(started.elapsed());
         }
-        tracing::debug!(
-            stream.category = D::CATEGORY, stream.id = %stream, command.id = %command, command.outcome = outcome,
-            event.position = answer.as_ref().ok().map(|executed| executed.position.value()),
-            "command executed"
-        );
+        let position = answer.as_ref().ok().map(|executed| executed.position.value());
+        span.record("command.outcome", outcome).record("event.position", position);
+        tracing::debug!(command.outcome = outcome, event.position = position, "command executed");
         answer
     }
 

@@ -9,7 +9,7 @@ use crate::Decoded;
 pub(super) fn key(event: &Decoded) -> Option<Uuid> {
     match &event.event {
         Event::Order(event) => Some(event.order().uuid()),
-        Event::Product(_) => None,
+        Event::Product(_) | Event::Operator(_) => None,
     }
 }
 

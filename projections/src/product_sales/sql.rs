@@ -45,7 +45,9 @@ impl SetChange for ProductSales {
             Event::Order(OrderEvent::Placed { order, lines, .. }) => placed(*order, lines, tables),
             Event::Order(OrderEvent::Cancelled { order, .. }) => cancelled(*order, tables),
             // What is ordered stays ordered while it travels.
-            Event::Order(OrderEvent::Shipped { .. } | OrderEvent::Delivered { .. }) | Event::Product(_) => vec![],
+            Event::Order(OrderEvent::Shipped { .. } | OrderEvent::Delivered { .. })
+            | Event::Product(_)
+            | Event::Operator(_) => vec![],
         }
     }
 }

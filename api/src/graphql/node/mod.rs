@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{
     PositionToken,
     connection::PAGE_ITEMS_MAX,
+    operator::{self, ActionKind, OperatorActionObject},
     order::{self, OrderObject},
     product::{self, ProductObject},
 };
@@ -21,6 +22,8 @@ pub(super) enum Node {
     Order(OrderObject),
     /// A product.
     Product(ProductObject),
+    /// What an operator did.
+    OperatorAction(OperatorActionObject),
 }
 
 /// The global form of an id: base64url of kind and UUID.
@@ -87,6 +90,9 @@ async fn find(context: &Context<'_>, id: &ID, min_position: Option<PositionToken
     }
     if kind == <domain::values::ProductKind as IdKind>::NAME {
         return Ok(product::find(context, ProductId::new(uuid), min_position).await?.map(Node::Product));
+    }
+    if kind == <ActionKind as IdKind>::NAME {
+        return Ok(operator::find(context, Id::new(uuid)).await?.map(Node::OperatorAction));
     }
     Ok(None)
 }

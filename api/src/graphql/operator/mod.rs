@@ -1,0 +1,13 @@
+//! What operators did, over GraphQL: read by operators, written down by the mutations of other slices.
+//! Slice map: domain/src/operator/decide.rs, record.rs, query.rs, log.rs
+
+mod log;
+mod query;
+#[cfg_attr(not(test), expect(dead_code, reason = "the mutations of projections call it"))]
+mod record;
+#[cfg(test)]
+mod tests;
+mod types;
+
+pub(super) use query::{OperatorQuery, find};
+pub(super) use types::{ActionKind, OperatorActionObject};
