@@ -64,7 +64,7 @@ pub enum RoleCommand {
     Schema,
     /// Print the settings that apply, each with its meaning. Secrets are hidden.
     Config,
-    /// Look at the events.
+    /// Look at the events, take them elsewhere, bring them in, check them.
     Events(EventsArgs),
 }
 
@@ -98,13 +98,19 @@ pub struct EventsArgs {
     pub command: EventsCommand,
 }
 
-/// The ways to look at events.
+/// What can be done with events.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum EventsCommand {
     /// Print events as they are appended, until interrupted.
     Tail(EventsTailArgs),
     /// Print the events that are there, oldest first.
     Print(EventsPrintArgs),
+    /// Write the log into files that prove themselves whole. Works while the server runs.
+    Export(EventsExportArgs),
+    /// Fill an empty data directory with the events of an export.
+    Import(EventsImportArgs),
+    /// Find the events that this build cannot read. Works while the server runs.
+    Check(EventsCheckArgs),
 }
 
 /// `millrace events tail`.
@@ -130,6 +136,42 @@ pub struct EventsPrintArgs {
     /// Only events of this stream, such as `order-0198c2f0-...`.
     #[arg(long, value_name = "STREAM")]
     pub stream: Option<String>,
+}
+
+/// `millrace events export`.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct EventsExportArgs {
+    /// The folder to write to. It is made if it is not there.
+    #[arg(long, value_name = "DIR")]
+    pub to: PathBuf,
+    /// Export the events up to this position and nothing later, instead of all that are there at the start.
+    #[arg(long, value_name = "POSITION")]
+    pub until: Option<u64>,
+    /// Go on with an export that was interrupted. Without one, begin.
+    #[arg(long)]
+    pub resume: bool,
+    /// The most events of one file; 50,000 if not given.
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    pub part_events: Option<u64>,
+}
+
+/// `millrace events import`.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct EventsImportArgs {
+    /// The folder of the export.
+    #[arg(long, value_name = "DIR")]
+    pub from: PathBuf,
+}
+
+/// `millrace events check`.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct EventsCheckArgs {
+    /// List at most this many findings. All are counted.
+    #[arg(long, value_name = "COUNT", default_value_t = 100)]
+    pub limit: usize,
+    /// Check the structure of the event store's file as well. Takes minutes on a large one.
+    #[arg(long)]
+    pub structure: bool,
 }
 
 impl Cli {

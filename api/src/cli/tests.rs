@@ -97,6 +97,30 @@ fn events_are_printed_from_a_position_on() {
 }
 
 #[test]
+fn events_are_exported_imported_and_checked() {
+    let command = |line: &str| match parse(line).expect(line).role {
+        Some(RoleCommand::Events(args)) => args.command,
+        other => panic!("{line}: {other:?}"),
+    };
+    let export = EventsExportArgs { to: "d".into(), until: None, resume: false, part_events: None };
+    assert_eq!(command("millrace events export --to d"), EventsCommand::Export(export.clone()));
+    let more = EventsExportArgs { until: Some(7), resume: true, part_events: Some(1), ..export };
+    assert_eq!(
+        command("millrace events export --to d --until 7 --resume --part-events 1"),
+        EventsCommand::Export(more)
+    );
+    assert_eq!(
+        command("millrace events import --from d"),
+        EventsCommand::Import(EventsImportArgs { from: "d".into() })
+    );
+    let check = EventsCheckArgs { limit: 100, structure: false };
+    assert_eq!(command("millrace events check"), EventsCommand::Check(check));
+    for line in ["millrace events export", "millrace events import", "millrace events export --to d --part-events 0"] {
+        assert!(parse(line).is_err(), "{line}");
+    }
+}
+
+#[test]
 fn typos_are_refused() {
     for line in
         ["millrace rebuidl order_summary", "millrace --lisen x", "millrace --listen nowhere", "millrace rebuild"]

@@ -4,15 +4,14 @@ use super::{Failure, asked_to_stop, output::print};
 use crate::{
     bootstrap::Server,
     config::{Config, Mode},
-    telemetry::{self, Metrics},
+    telemetry::Telemetry,
 };
 
 /// Serves until it is asked to stop.
 pub async fn run(config: &Config) -> Result<(), Failure> {
-    let broken = |error| Failure::new("TELEMETRY_FAILED", &error, "check the settings under [log]");
-    telemetry::init_logs(&config.log).map_err(broken)?;
-    let metrics = Metrics::install().map_err(broken)?;
-    let server = Server::start(config, metrics).await?;
+    let broken = |error| Failure::new("TELEMETRY_FAILED", &error, "check the settings under [log] and [otlp]");
+    let telemetry = Telemetry::install(config).map_err(broken)?;
+    let server = Server::start(config, telemetry).await?;
     let address = server.address();
     tracing::info!(server.address = %address, "millrace serves on http://{address}");
     print(&banner(config, &format!("http://{address}")));

@@ -14,7 +14,7 @@ use infrastructure::{clock::SystemClock, telemetry::with_causes};
 
 use crate::{
     bootstrap::StartError,
-    cli::{Cli, EventsCommand, RoleCommand},
+    cli::{Cli, RoleCommand},
     config::ConfigError,
 };
 use output::{fail, print};
@@ -84,12 +84,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
             print(config::run(&config).trim_end());
             Ok(())
         }
-        RoleCommand::Events(args) => block_on(async move {
-            match args.command {
-                EventsCommand::Print(args) => events::print_all(&config, &args).await,
-                EventsCommand::Tail(args) => events::tail(&config, &args).await,
-            }
-        }),
+        RoleCommand::Events(args) => block_on(events::run(&config, args.command)),
     }
 }
 

@@ -15,7 +15,10 @@ use tokio::sync::watch;
 
 pub use error::{AppendError, StoreError};
 pub use memory::MemoryEventStore;
-pub use sqlite::{SqliteEventStore, SqliteEventStoreOptions, SqliteEventVisitor};
+pub use sqlite::{
+    CompleteEventImport, ImportError, LogSequence, OutOfSequence, SqliteEventImport, SqliteEventStore,
+    SqliteEventStoreOptions, SqliteEventVisitor,
+};
 pub use subscription::{Batch, Subscription};
 pub use types::{
     AllPage, Append, Appended, Direction, ExpectedRevision, Name, NewEvent, Position, RecordedEvent, Revision,

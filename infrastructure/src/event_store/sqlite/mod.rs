@@ -4,17 +4,20 @@
 //! log.rs), so many clients share one fsync. Positions are counters that this one writer gives out, so no reader can
 //! skip an event that commits late. Readers use connections of their own (reader.rs) and never wait for the writer;
 //! short reads run on the caller's thread, long ones on a blocking thread. Checkpoints run beside both
-//! (checkpoint.rs). What an error of SQLite means is decided in failure.rs.
+//! (checkpoint.rs). What an error of SQLite means is decided in failure.rs. A whole log from elsewhere does not come
+//! through the writer: it is a new file (import.rs).
 //!
 //! **Invariant:** one process writes to the file. A lock on a file beside it sees to that; the kernel releases it
 //! however the process ends.
 
 mod checkpoint;
 mod failure;
+mod import;
 mod log;
 mod open;
 mod reader;
 mod schema;
+mod sequence;
 mod verify;
 mod visitor;
 mod writer;
@@ -24,7 +27,11 @@ use std::{fs::File, path::Path, sync::Arc, time::Instant};
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-pub use self::visitor::SqliteEventVisitor;
+pub use self::{
+    import::{CompleteEventImport, ImportError, SqliteEventImport},
+    sequence::{LogSequence, OutOfSequence},
+    visitor::SqliteEventVisitor,
+};
 use self::{
     reader::{PageLimits, Reader, Readers},
     writer::Writer,

@@ -48,7 +48,7 @@ pub(super) fn open(path: &Path, options: SqliteEventStoreOptions) -> Result<Sqli
 
 /// Takes the lock of the one writing process. It lies beside the file, because closing any handle of the file itself
 /// would release SQLite's own locks.
-fn lock(path: &Path) -> Result<File, StoreError> {
+pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
     let path = beside(path, "-lock");
     let file = owner_only().create(true).open(&path).map_err(|error| unavailable(&path, &error))?;
     match file.try_lock() {
@@ -69,7 +69,7 @@ fn create(path: &Path) -> io::Result<()> {
     }
 }
 
-fn owner_only() -> OpenOptions {
+pub(super) fn owner_only() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true);
     #[cfg(unix)]
@@ -83,12 +83,12 @@ fn writer_connection(path: &Path, cache_kib: u32) -> Result<Connection, StoreErr
     // Before anything that would change the file of somebody else.
     schema::prepare(&mut connection)?;
     let mode = configure_writer(&connection, cache_kib).map_err(failure::of_read)?;
-    if mode != "wal" {
-        return Err(StoreError::Unavailable(format!(
-            "the file system takes no write-ahead log, only journal mode {mode}"
-        )));
-    }
-    Ok(connection)
+    if mode == "wal" { Ok(connection) } else { Err(no_wal(&mode)) }
+}
+
+/// SQLite could not do better than journal mode `mode`.
+pub(super) fn no_wal(mode: &str) -> StoreError {
+    StoreError::Unavailable(format!("the file system takes no write-ahead log, only journal mode {mode}"))
 }
 
 /// Returns the journal mode: SQLite keeps the old one where the file system cannot do better.
@@ -129,12 +129,12 @@ pub(super) fn visitor_connection(path: &Path, cache_kib: u32) -> Result<Connecti
     Ok(connection)
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
 }
 
-fn unavailable(path: &Path, error: &io::Error) -> StoreError {
+pub(super) fn unavailable(path: &Path, error: &io::Error) -> StoreError {
     StoreError::Unavailable(format!("{}: {error}", path.display()))
 }

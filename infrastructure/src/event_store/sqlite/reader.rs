@@ -218,7 +218,8 @@ impl Names {
     }
 }
 
-fn head(connection: &Connection) -> rusqlite::Result<i64> {
+/// The last position; 0 if there are no events.
+pub(super) fn head(connection: &Connection) -> rusqlite::Result<i64> {
     connection.prepare_cached("SELECT coalesce(max(position), 0) FROM events")?.query_row([], |row| row.get(0))
 }
 

@@ -37,8 +37,6 @@ CREATE TABLE events (
     data        TEXT NOT NULL
 ) STRICT;
 
-CREATE UNIQUE INDEX events_by_stream ON events (stream, revision);
-
 CREATE VIEW event_log AS
 WITH named AS (
     SELECT e.*, s.category, lower(hex(s.key)) AS key, lower(hex(e.event_id)) AS id, t.name
@@ -57,6 +55,9 @@ SELECT position,
        data
 FROM named;
 ";
+
+/// Apart from the tables, because a full one is sorted faster than an index grows.
+const INDEX: &str = "CREATE UNIQUE INDEX events_by_stream ON events (stream, revision);";
 
 /// What every statement of this adapter needs; fails on a file that has the mark of an event store but not its tables.
 const PROBES: [&str; 3] = [
@@ -106,10 +107,21 @@ pub(super) fn check(connection: &Connection) -> Result<(), StoreError> {
 fn create(connection: &mut Connection) -> rusqlite::Result<()> {
     // The mark and the tables come in one transaction: a crash leaves an empty file or an event store.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    transaction.execute_batch(TABLES)?;
-    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", FORMAT_VERSION)?;
+    create_tables(&transaction)?;
+    create_index(&transaction)?;
     transaction.commit()
+}
+
+/// The mark and the tables, for whoever fills them before they get their index.
+pub(super) fn create_tables(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(TABLES)?;
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    connection.pragma_update(None, "user_version", FORMAT_VERSION)
+}
+
+/// The index on the events.
+pub(super) fn create_index(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(INDEX)
 }
 
 fn pragma(connection: &Connection, name: &str) -> Result<i32, StoreError> {

@@ -25,19 +25,22 @@ const FINDINGS: [(&str, &str); 5] = [
 
 /// Looks at everything in one snapshot; the first finding is the error.
 pub(super) fn verify(reader: &mut Reader) -> Result<(), StoreError> {
-    reader.snapshot(|connection, _| {
-        let answer: String =
-            connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(failure::of_read)?;
-        if answer != "ok" {
-            return Err(StoreError::Corrupt(answer));
+    reader.snapshot(|connection, _| check(connection))
+}
+
+/// The same on a connection whose file nobody else writes to.
+pub(super) fn check(connection: &Connection) -> Result<(), StoreError> {
+    let answer: String =
+        connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(failure::of_read)?;
+    if answer != "ok" {
+        return Err(StoreError::Corrupt(answer));
+    }
+    for (finding, meaning) in FINDINGS {
+        if finds(connection, finding).map_err(failure::of_read)? {
+            return Err(StoreError::Corrupt(meaning.to_owned()));
         }
-        for (finding, meaning) in FINDINGS {
-            if finds(connection, finding).map_err(failure::of_read)? {
-                return Err(StoreError::Corrupt(meaning.to_owned()));
-            }
-        }
-        Ok(())
-    })
+    }
+    Ok(())
 }
 
 fn finds(connection: &Connection, query: &str) -> rusqlite::Result<bool> {

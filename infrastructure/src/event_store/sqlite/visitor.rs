@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use super::{PageLimits, SqliteEventStoreOptions, blocking, open, reader::Readers, to_i64};
+use super::{PageLimits, SqliteEventStoreOptions, blocking, open, reader::Readers, to_i64, verify};
 use crate::event_store::{AllPage, Direction, Position, Revision, StoreError, StreamId, StreamPage, TypeFilter};
 
 /// An event store's file, to look at. It sees what is committed, whoever writes.
@@ -23,6 +23,11 @@ impl SqliteEventVisitor {
             scanned: to_i64(u64::from(options.page_scanned_max)),
         };
         Ok(Self { readers: Readers::new(vec![connection]), limits })
+    }
+
+    /// Checks the whole file, as [`super::SqliteEventStore::verify`] does, in one snapshot.
+    pub async fn verify(&self) -> Result<(), StoreError> {
+        blocking(&self.readers, verify::verify).await
     }
 
     /// The last position of the log.

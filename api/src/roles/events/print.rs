@@ -1,12 +1,15 @@
-//! `millrace events`: what is in the log, one JSON object per line. Works beside a running server.
+//! `millrace events print` and `tail`: what is in the log, one JSON object per line.
 
 use std::time::Duration;
 
-use infrastructure::event_store::{Position, RecordedEvent, Revision, SqliteEventVisitor, StoreError, StreamId};
+use infrastructure::event_store::{Position, RecordedEvent, Revision, SqliteEventVisitor, StreamId};
 use serde_json::{json, value::RawValue};
 use uuid::Uuid;
 
-use super::{Failure, asked_to_stop, output::try_print};
+use super::{
+    super::{Failure, asked_to_stop, output::try_print},
+    open, store_failure,
+};
 use crate::{
     cli::{EventsPrintArgs, EventsTailArgs},
     config::Config,
@@ -18,7 +21,7 @@ const PAGE_EVENTS: usize = 1_000;
 const TAIL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Prints the events that are there, oldest first.
-pub async fn print_all(config: &Config, args: &EventsPrintArgs) -> Result<(), Failure> {
+pub(super) async fn print_all(config: &Config, args: &EventsPrintArgs) -> Result<(), Failure> {
     let events = open(config)?;
     let limit = args.limit.unwrap_or(usize::MAX);
     let after = Position::new(args.after.unwrap_or(0));
@@ -29,7 +32,7 @@ pub async fn print_all(config: &Config, args: &EventsPrintArgs) -> Result<(), Fa
 }
 
 /// Prints events as they are appended, until interrupted.
-pub async fn tail(config: &Config, args: &EventsTailArgs) -> Result<(), Failure> {
+pub(super) async fn tail(config: &Config, args: &EventsTailArgs) -> Result<(), Failure> {
     let events = open(config)?;
     let stream = args.stream.as_deref().map(stream_id).transpose()?;
     let mut after = match args.after {
@@ -112,10 +115,6 @@ fn line(event: &RecordedEvent) -> String {
     .to_string()
 }
 
-fn open(config: &Config) -> Result<SqliteEventVisitor, Failure> {
-    SqliteEventVisitor::open(&config.data_dir.join("events.db")).map_err(|error| store_failure(&error))
-}
-
 fn stream_id(text: &str) -> Result<StreamId, Failure> {
     let parsed =
         text.split_once('-').and_then(|(category, id)| Some(StreamId::new(category, Uuid::parse_str(id).ok()?)));
@@ -126,8 +125,4 @@ fn stream_id(text: &str) -> Result<StreamId, Failure> {
             .into(),
         exit_code: 2,
     })
-}
-
-fn store_failure(error: &StoreError) -> Failure {
-    Failure::new("EVENT_STORE_UNUSABLE", error, "check `--data-dir`; a server must have been started there once")
 }
