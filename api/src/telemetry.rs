@@ -1,25 +1,38 @@
-//! Logs and metrics: how they leave the process.
+//! Logs, metrics and traces: how they leave the process.
 //!
 //! **Invariant:** no control character of a caller reaches the log: a name with a line break does not make a second
 //! line, and one with an escape sequence does not move a terminal's cursor.
 
 mod fields;
+mod otlp;
 #[cfg(test)]
 mod tests;
+pub mod trace;
 
 use std::{
     io::{self, IsTerminal as _},
+    sync::Arc,
     time::Duration,
 };
 
-use infrastructure::{lifecycle::Lifecycle, telemetry as names};
+use infrastructure::{
+    clock::{SystemClock, SystemIds},
+    lifecycle::Lifecycle,
+    telemetry as names,
+};
 use metrics::Unit;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing::Subscriber;
-use tracing_subscriber::{EnvFilter, filter::ParseError, fmt::MakeWriter};
+use tracing_subscriber::{
+    EnvFilter, Layer, Registry,
+    filter::ParseError,
+    fmt::{self, MakeWriter},
+    layer::SubscriberExt as _,
+};
 
 use self::fields::{EscapedWriter, OneLineFields};
-use crate::config::{Log, LogFormat};
+pub use self::otlp::{Exporter, FLUSH_WAIT_MAX};
+use crate::config::{Config, ConfigError, Log, LogFormat};
 
 /// Upper bounds of the buckets of durations, in seconds: fine around the few milliseconds of a commit.
 const SECONDS: &[f64] =
@@ -29,7 +42,7 @@ const BATCH: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.
 /// How often recorded values are folded into their buckets, so that they do not pile up when nobody scrapes.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Why logs or metrics cannot be set up.
+/// Why logs, metrics or traces cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// The filter cannot be read.
@@ -41,30 +54,68 @@ pub enum TelemetryError {
     /// The recorder refuses its settings, or there is one already.
     #[error("metrics cannot be set up")]
     Metrics(#[from] BuildError),
+    /// The collector cannot be used as it is configured.
+    #[error(transparent)]
+    Collector(#[from] ConfigError),
+    /// The collector is behind TLS, and this system knows nobody to trust.
+    #[error("the system's certificates cannot be read")]
+    Certificates(#[source] io::Error),
 }
 
-/// Sends the log to the standard error stream, from now to the end of the process.
-pub fn init_logs(log: &Log) -> Result<(), TelemetryError> {
-    let is_terminal = io::stderr().is_terminal();
-    tracing::subscriber::set_global_default(subscriber(log, io::stderr, is_terminal)?)?;
-    Ok(())
+/// What observes this process.
+#[derive(Debug)]
+pub struct Telemetry {
+    /// The recorder of metrics.
+    pub metrics: Metrics,
+    /// What sends metrics and traces to a collector, if there is one. Not started yet.
+    pub exporter: Option<Exporter>,
 }
 
-fn subscriber<W>(log: &Log, writer: W, is_terminal: bool) -> Result<Box<dyn Subscriber + Send + Sync>, ParseError>
+impl Telemetry {
+    /// Sends the log to the standard error stream, and records metrics and, if there is a collector, traces, from now
+    /// to the end of the process.
+    pub fn install(config: &Config) -> Result<Self, TelemetryError> {
+        let is_terminal = io::stderr().is_terminal();
+        let (exporter, spans) = otlp::prepare(&config.otlp, Arc::new(SystemClock), &SystemIds)?.unzip();
+        tracing::subscriber::set_global_default(subscriber(&config.log, io::stderr, is_terminal, spans.flatten())?)?;
+        Ok(Self { metrics: Metrics::install()?, exporter })
+    }
+}
+
+type BoxLayer = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// The log, and what records `spans`, which has a filter of its own: how much is logged says nothing about what is
+/// traced.
+fn subscriber<W>(
+    log: &Log,
+    writer: W,
+    is_terminal: bool,
+    spans: Option<BoxLayer>,
+) -> Result<Box<dyn Subscriber + Send + Sync>, ParseError>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let filter = EnvFilter::builder().parse(&log.filter)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter);
-    Ok(match log.format {
-        LogFormat::Pretty => {
-            Box::new(builder.with_ansi(is_terminal).fmt_fields(OneLineFields).with_writer(writer).finish())
-        }
-        LogFormat::Json => {
-            let builder = builder.json().flatten_event(true).with_current_span(true).with_span_list(false);
-            Box::new(builder.with_writer(EscapedWriter(writer)).finish())
-        }
+    let log = log_layer(log.format, writer, is_terminal);
+    Ok(match spans {
+        // A filter for everybody is quicker than one for each.
+        None => Box::new(Registry::default().with(log).with(filter)),
+        Some(spans) => Box::new(Registry::default().with(vec![spans, log.with_filter(filter).boxed()])),
     })
+}
+
+fn log_layer<W>(format: LogFormat, writer: W, is_terminal: bool) -> BoxLayer
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let layer = fmt::layer();
+    match format {
+        LogFormat::Pretty => layer.with_ansi(is_terminal).fmt_fields(OneLineFields).with_writer(writer).boxed(),
+        LogFormat::Json => {
+            let layer = layer.json().flatten_event(true).with_current_span(true).with_span_list(false);
+            layer.with_writer(EscapedWriter(writer)).boxed()
+        }
+    }
 }
 
 /// The metrics of this process, in Prometheus' text format.
@@ -115,7 +166,9 @@ fn builder() -> Result<PrometheusBuilder, BuildError> {
         .set_buckets_for_metric(exact(names::COMMAND_SECONDS), SECONDS)?
         .set_buckets_for_metric(exact(names::HTTP_SECONDS), SECONDS)?
         .set_buckets_for_metric(exact(names::APPEND_BATCH_EVENTS), BATCH)?
-        .set_buckets_for_metric(exact(names::COMMAND_BATCH), BATCH)
+        .set_buckets_for_metric(exact(names::COMMAND_BATCH), BATCH)?
+        // Whatever is recorded besides: a histogram without buckets would become a summary, which cannot be added up.
+        .set_buckets(SECONDS)
 }
 
 /// Says what each metric means, as its documentation does in `infrastructure::telemetry`.
@@ -130,6 +183,26 @@ fn describe() {
     gauge!(names::PROJECTION_LAG_SECONDS, Unit::Seconds, "Age of the oldest event that a projection has not applied");
     gauge!(names::PROJECTION_POSITION, Unit::Count, "Position that a projection has reached");
     gauge!(names::PROJECTION_STOPPED, Unit::Count, "1 if a projection stopped at an event that it cannot apply");
+    describe_operations();
     gauge!(names::SUBSCRIBERS, Unit::Count, "Open subscriptions");
     histogram!(names::HTTP_SECONDS, Unit::Seconds, "Time from an HTTP request to its response");
+}
+
+/// What an operator watches and steers of projections.
+fn describe_operations() {
+    use metrics::{describe_counter as counter, describe_gauge as gauge};
+    counter!(names::PROJECTION_EVENTS, Unit::Count, "Events that a projection has applied");
+    counter!(names::PROJECTION_FAILURES, Unit::Count, "Tries of a projection to apply an event that failed");
+    gauge!(names::PROJECTION_PARKED_KEYS, Unit::Count, "Keys of a projection that are parked");
+    gauge!(names::PROJECTION_PARKED_EVENTS, Unit::Count, "Events that are parked: failed, or queued behind one");
+    gauge!(names::PROJECTION_PAUSED, Unit::Count, "1 if an operator has paused a projection");
+    gauge!(names::PROJECTION_STALLED, Unit::Count, "1 if a projection makes no progress although it is behind");
+    gauge!(names::PROJECTION_GENERATION, Unit::Count, "Generation of tables that a projection serves");
+    gauge!(names::PROJECTION_RATE, Unit::CountPerSecond, "Events that a projection applies in a second, lately");
+    counter!(names::PROJECTION_CHECKED, Unit::Count, "Rows that the drift check of a projection folded anew");
+    counter!(names::PROJECTION_DRIFT, Unit::Count, "Rows that differed from those folded anew by the drift check");
+    gauge!(names::REBUILD_RUNNING, Unit::Count, "1 while a projection is rebuilt");
+    gauge!(names::REBUILD_DONE, Unit::Count, "Positions of the log that a rebuild has gone through");
+    gauge!(names::REBUILD_TOTAL, Unit::Count, "Positions of the log that a rebuild has to go through");
+    counter!(names::REBUILD_EVENTS, Unit::Count, "Events that rebuilds have folded");
 }

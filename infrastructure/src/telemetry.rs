@@ -22,6 +22,34 @@ pub const PROJECTION_LAG_SECONDS: &str = "millrace_projection_lag_seconds";
 pub const PROJECTION_POSITION: &str = "millrace_projection_position";
 /// 1 if a projection stopped at an event it cannot apply. Label: `projection`.
 pub const PROJECTION_STOPPED: &str = "millrace_projection_stopped";
+/// How many events a projection has applied. Label: `projection`.
+pub const PROJECTION_EVENTS: &str = "millrace_projection_events_total";
+/// How many tries of a projection to apply an event failed. Label: `projection`.
+pub const PROJECTION_FAILURES: &str = "millrace_projection_failures_total";
+/// How many keys of a projection are parked. Label: `projection`.
+pub const PROJECTION_PARKED_KEYS: &str = "millrace_projection_parked_keys";
+/// How many events of a projection are parked, those that failed and those queued behind. Label: `projection`.
+pub const PROJECTION_PARKED_EVENTS: &str = "millrace_projection_parked_events";
+/// 1 if an operator has paused a projection. Label: `projection`.
+pub const PROJECTION_PAUSED: &str = "millrace_projection_paused";
+/// 1 if a projection makes no progress although it is behind. Label: `projection`.
+pub const PROJECTION_STALLED: &str = "millrace_projection_stalled";
+/// The generation of tables that a projection serves. Label: `projection`.
+pub const PROJECTION_GENERATION: &str = "millrace_projection_generation";
+/// How many events a projection applies in a second, lately. Label: `projection`.
+pub const PROJECTION_RATE: &str = "millrace_projection_events_per_second";
+/// How many rows the drift check of a projection folded anew. Label: `projection`.
+pub const PROJECTION_CHECKED: &str = "millrace_projection_checked_rows_total";
+/// How many of those rows differed from what is served. Label: `projection`.
+pub const PROJECTION_DRIFT: &str = "millrace_projection_drift_rows_total";
+/// 1 while a projection is rebuilt. Label: `projection`.
+pub const REBUILD_RUNNING: &str = "millrace_rebuild_running";
+/// How many positions of the log a rebuild has gone through. Label: `projection`.
+pub const REBUILD_DONE: &str = "millrace_rebuild_done_positions";
+/// How many positions of the log a rebuild has to go through. Label: `projection`.
+pub const REBUILD_TOTAL: &str = "millrace_rebuild_total_positions";
+/// How many events rebuilds have folded. Label: `projection`.
+pub const REBUILD_EVENTS: &str = "millrace_rebuild_events_total";
 /// How many subscriptions are open. Label: `transport`.
 pub const SUBSCRIBERS: &str = "millrace_subscribers";
 /// How long an HTTP request took. Labels: `path`, `status`.

@@ -8,6 +8,7 @@ mod advisories;
 mod dependencies;
 mod documents;
 mod lexer;
+mod monitoring;
 mod sources;
 
 use std::{

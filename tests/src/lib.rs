@@ -2,6 +2,7 @@
 
 pub mod binary;
 pub mod client;
+pub mod collector;
 pub mod contracts;
 pub mod faults;
 pub mod journal;

@@ -6,6 +6,7 @@
 mod error;
 mod load;
 mod nearest;
+mod otlp;
 mod render;
 mod secret;
 mod settings;
@@ -15,6 +16,7 @@ mod tree;
 
 pub use error::ConfigError;
 pub use load::{ConfigFile, Sources, environment};
+pub use otlp::{Otlp, OtlpTarget};
 pub use secret::Secret;
 pub use tree::{
     Auth, Config, DocumentLimits, Executor, KeySource, Limits, Log, LogFormat, LogOverrides, Mode, Overrides,

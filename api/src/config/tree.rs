@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, Secret, Sources, load, render, settings::settings};
+use super::{ConfigError, Otlp, Secret, Sources, load, render, settings::settings};
 
 /// What the process is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -60,6 +60,9 @@ settings! {
         projections: Projections;
         /// What is logged, and how.
         log: Log;
+        /// Where metrics and traces are sent: an OpenTelemetry collector, or anything that speaks OTLP over HTTP with
+        /// protobuf. Nothing is sent without an `endpoint`, and no `OTEL_*` variable changes anything here.
+        otlp: Otlp;
     }
 }
 
@@ -264,6 +267,7 @@ impl Config {
         if let Err(error) = tracing_subscriber::EnvFilter::builder().parse(&self.log.filter) {
             return Err(ConfigError::Unusable { key: "log.filter", message: error.to_string() });
         }
+        self.otlp.target()?;
         Ok(())
     }
 }

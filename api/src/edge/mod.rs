@@ -32,7 +32,7 @@ use infrastructure::{
     lifecycle::Lifecycle,
     telemetry::HTTP_SECONDS,
 };
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 
 pub use limits::{EdgeLimits, SocketLimits, StreamLimits};
 pub use origin::OriginRules;
@@ -43,6 +43,7 @@ use crate::{
     auth::Viewer,
     engine::{Engine, RequestId},
     error_code::ErrorCode,
+    telemetry::trace::{self, REQUEST_SPAN},
 };
 
 /// The header that names a request, in questions and answers.
@@ -110,13 +111,13 @@ async fn stream<S: Executor>(State(edge): State<Arc<Edge<S>>>, request: Request)
 async fn handle<S: Executor>(edge: Arc<Edge<S>>, path: &'static str, request: Request) -> Response {
     let started = Instant::now();
     let request_id = intake::request_id(request.headers(), &*edge.state.ids);
-    let span = tracing::info_span!("http.handle", request.id = %request_id, request.path = path);
+    let span = span(&request, path, &request_id);
     let media = media::negotiate(request.headers());
     let origin = edge.state.origins.check(request.headers());
 
     let result = match &origin {
         Err(refused) => Err(Refusal::new(StatusCode::FORBIDDEN, ErrorCode::OriginNotAllowed, refused.to_string())),
-        Ok(origin) => dispatch(edge, path, request, origin, media, &request_id).instrument(span).await,
+        Ok(origin) => dispatch(edge, path, request, origin, media, &request_id).instrument(span.clone()).await,
     };
 
     let mut response = result.unwrap_or_else(|refusal| refusal.into_response(media.unwrap_or(Media::Json)));
@@ -125,9 +126,17 @@ async fn handle<S: Executor>(edge: Arc<Edge<S>>, path: &'static str, request: Re
     if let Ok(origin) = &origin {
         origin.put_headers(headers);
     }
+    trace::answered(&span, response.status());
     let status = status_label(response.status());
     metrics::histogram!(HTTP_SECONDS, "path" => path, "status" => status).record(started.elapsed());
     response
+}
+
+/// What is logged and traced while the request is handled. Part of the caller's trace, if it names one.
+fn span(request: &Request, path: &'static str, request_id: &RequestId) -> Span {
+    let span = tracing::info_span!(REQUEST_SPAN, request.id = %request_id, request.path = path);
+    trace::join(&span, request.headers());
+    span
 }
 
 async fn dispatch<S: Executor>(

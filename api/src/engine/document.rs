@@ -13,6 +13,7 @@ use futures_util::FutureExt as _;
 use infrastructure::lifecycle::Lifecycle;
 use quick_cache::{Weighter, sync::Cache};
 use sha2::{Digest as _, Sha256};
+use tracing::Instrument as _;
 
 use super::{
     cohort::Cohorts,
@@ -47,6 +48,17 @@ pub enum OperationKind {
     Mutation,
     /// Delivers until it ends.
     Subscription,
+}
+
+impl OperationKind {
+    /// As GraphQL spells it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::Mutation => "mutation",
+            Self::Subscription => "subscription",
+        }
+    }
 }
 
 /// Executes documents against a schema. Cheap to clone.
@@ -233,6 +245,15 @@ impl<S: Executor> Engine<S> {
     ///
     /// A mutation goes on when the returned future is dropped. A panic becomes an `INTERNAL` error.
     pub async fn execute(&self, prepared: Prepared, context: CallContext) -> Response {
+        let span = tracing::debug_span!(
+            "graphql.execute",
+            graphql.operation.type = prepared.kind.name(),
+            graphql.operation.name = prepared.operation_name,
+        );
+        self.run(prepared, context).instrument(span).await
+    }
+
+    async fn run(&self, prepared: Prepared, context: CallContext) -> Response {
         let request_id = context.request_id.clone();
         let kind = prepared.kind;
         let schema = self.schema_for(&prepared);
@@ -245,7 +266,7 @@ impl<S: Executor> Engine<S> {
             }
             OperationKind::Mutation => {
                 let schema = schema.clone();
-                let task = tracing::Instrument::in_current_span(async move { schema.execute(request).await });
+                let task = async move { schema.execute(request).await }.in_current_span();
                 self.0.lifecycle.spawn(task).await.ok()
             }
         };

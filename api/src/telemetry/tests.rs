@@ -28,7 +28,7 @@ fn logged(format: LogFormat, filter: &str, is_terminal: bool, say: impl FnOnce()
     let buffer = Buffer::default();
     let writer = buffer.clone();
     let log = Log { format, filter: filter.to_owned() };
-    let subscriber = subscriber(&log, move || writer.clone(), is_terminal).unwrap();
+    let subscriber = subscriber(&log, move || writer.clone(), is_terminal, None).unwrap();
     tracing::subscriber::with_default(subscriber, say);
     String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap()
 }

@@ -15,7 +15,7 @@ use api::{
     auth::{DevKey, Role},
     bootstrap,
     config::{Config, Limits},
-    telemetry::{self, Metrics},
+    telemetry::Telemetry,
 };
 use infrastructure::clock::{Clock as _, SystemClock};
 use tokio::sync::oneshot;
@@ -53,11 +53,10 @@ pub(crate) fn config(data_dir: &Path) -> Config {
 /// What the second process does.
 pub(crate) fn serve(data_dir: &Path) {
     let config = config(data_dir);
-    telemetry::init_logs(&config.log).expect("the log can be set up");
-    let metrics = Metrics::install().expect("metrics can be set up");
+    let telemetry = Telemetry::install(&config).expect("logs and metrics can be set up");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let server = bootstrap::Server::start(&config, metrics).await.expect("the server starts");
+        let server = bootstrap::Server::start(&config, telemetry).await.expect("the server starts");
         report::say(&server.address().to_string());
         let (is_over, over) = oneshot::channel();
         thread::spawn(move || {
