@@ -6,15 +6,15 @@
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use axum::Router;
-use domain::operator::Operator;
+use domain::operator::{Operator, OperatorRejection, OperatorState};
 use infrastructure::{
     clock::{Clock, IdSource, SystemClock, SystemIds},
     event_store::{EventStore, SqliteEventStore, SqliteEventStoreOptions, StoreError},
-    execute::{Executor, ExecutorOptions},
+    execute::{ExecuteError, Executor, ExecutorOptions},
     lifecycle::Lifecycle,
     read_store::{ReadStore, ReadStoreError, SqliteReadStore, SqliteReadStoreOptions},
 };
-use projections::{ManagerError, ProjectionManager, ProjectionOptions, ProjectionState, ReadModels};
+use projections::{ManagerError, Pause, ProjectionManager, ProjectionOptions, ProjectionState, ReadModels};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -27,6 +27,7 @@ use crate::{
     },
     engine::{Engine, EngineLimits, GuardLimits},
     graphql::{self, SchemaLimits, Services},
+    operator,
     telemetry::{FLUSH_WAIT_MAX, Metrics, Telemetry},
 };
 
@@ -48,6 +49,9 @@ pub enum StartError {
     /// The read store does not open.
     #[error("the read store does not open")]
     Rows(#[source] ReadStoreError),
+    /// The log of operators' actions cannot be read, which says what is paused.
+    #[error("the log of operators' actions cannot be read")]
+    OperatorLog(#[source] ExecuteError<OperatorRejection>),
     /// The projections do not start.
     #[error(transparent)]
     Projections(#[from] ManagerError),
@@ -75,6 +79,7 @@ impl StartError {
             Self::DataDir(error) => error.code(),
             Self::Events(_) => "EVENT_STORE_UNUSABLE",
             Self::Rows(_) => "READ_STORE_UNUSABLE",
+            Self::OperatorLog(_) => "OPERATOR_LOG_UNREADABLE",
             Self::Projections(ManagerError::AheadOfLog { .. }) => "READ_STORE_AHEAD",
             Self::Projections(_) => "PROJECTIONS_UNUSABLE",
             Self::DevKey(_) => "DEV_KEY_UNUSABLE",
@@ -89,6 +94,7 @@ impl StartError {
             Self::Config(error) => error.advice(),
             Self::DataDir(error) => error.advice(),
             Self::Events(_) => "check the disk and the file events.db; restore it from a backup if it is damaged",
+            Self::OperatorLog(_) => "see `millrace events check`; start the build that wrote what this one cannot read",
             Self::Projections(ManagerError::AheadOfLog { .. }) => {
                 "put the events.db back that belongs to this read.db, or delete read.db: it is rebuilt from the events"
             }
@@ -126,11 +132,12 @@ impl Core {
         let rows = blocking(move || SqliteReadStore::open(&read_db, SqliteReadStoreOptions::default()));
         let rows: Arc<dyn ReadStore> = Arc::new(rows.await.map_err(StartError::Rows)?);
         let lifecycle = Lifecycle::new();
-        let options = ProjectionOptions { batch_events_max: config.projections.batch_events.get() };
-        let (read_models, projections) =
-            ReadModels::start(Arc::clone(&events), rows, Arc::new(SystemClock), lifecycle.clone(), options).await?;
         let operator =
             Executor::new(Arc::clone(&events), Arc::new(SystemClock), lifecycle.clone(), executor_options(config));
+        let paused = operator::paused(&operator).await.map_err(StartError::OperatorLog)?;
+        let options = projection_options(config, &paused, &SystemClock);
+        let (read_models, projections) =
+            ReadModels::start(Arc::clone(&events), rows, Arc::new(SystemClock), lifecycle.clone(), options).await?;
         Ok(Self { events, projections: Arc::new(projections), read_models, operator, lifecycle })
     }
 }
@@ -262,6 +269,29 @@ pub(crate) fn services(config: &Config, core: &Core, clock: &Arc<dyn Clock>, ids
     }
 }
 
+/// What an operator has paused stays paused over a restart.
+fn projection_options(config: &Config, log: &OperatorState, clock: &dyn Clock) -> ProjectionOptions {
+    let settings = &config.projections;
+    let paused = log.paused.iter().map(|(name, paused)| (name.as_str().to_owned(), operator::pause_of(paused)));
+    let everything = Pause {
+        by: "the start of the server".to_owned(),
+        reason: Some("it was started with `--paused`".to_owned()),
+        since: clock.now(),
+        at: None,
+    };
+    ProjectionOptions {
+        batch_events_max: settings.batch_events.get(),
+        event_limit: Duration::from_millis(settings.event_limit_ms.get()),
+        rebuild_share: settings.rebuild_share.get(),
+        keep_generation: Duration::from_secs(settings.keep_generation_s.get()),
+        drift_interval: (settings.drift_interval_s > 0).then(|| Duration::from_secs(settings.drift_interval_s)),
+        drift_rows: settings.drift_rows.get(),
+        stall_after: Duration::from_secs(settings.stall_after_s.get()),
+        paused: paused.collect(),
+        all_paused: settings.paused.then_some(everything),
+    }
+}
+
 fn executor_options(config: &Config) -> ExecutorOptions {
     ExecutorOptions {
         lane_commands_max: config.executor.lane_commands.get(),
@@ -349,9 +379,12 @@ fn readiness(core: &Core) -> Readiness {
             match status.state {
                 ProjectionState::Building => Check::not_ready(name, "it is being built from the events; wait"),
                 // What stands still serves what it has, and says so to whoever asks for more.
-                ProjectionState::Running | ProjectionState::Retrying { .. } | ProjectionState::Stopped(_) => {
-                    Check::ready(name)
-                }
+                ProjectionState::Running
+                | ProjectionState::Retrying { .. }
+                | ProjectionState::Frozen { .. }
+                | ProjectionState::Stopped(_) => Check::ready(name),
+                ProjectionState::Paused(_) if status.generation.is_some() => Check::ready(name),
+                ProjectionState::Paused(_) => Check::not_ready(name, "it was paused before it was built; resume it"),
             }
         });
         checks.collect()

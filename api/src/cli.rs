@@ -1,5 +1,6 @@
 //! The command line: one binary, one role for each way to run it.
 
+mod projections;
 #[cfg(test)]
 mod tests;
 
@@ -10,7 +11,15 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     auth::Role,
-    config::{self, Config, ConfigError, ConfigFile, LogFormat, LogOverrides, Mode, Overrides, Sources},
+    config::{
+        self, Config, ConfigError, ConfigFile, LogFormat, LogOverrides, Mode, Overrides, ProjectionOverrides, Sources,
+    },
+};
+
+pub use projections::{
+    ActionsArgs, CheckArgs, DiscardArgs, FormatArgs, OrderArgs, ParkedArgs, ParkedCommand, ParkedListArgs,
+    ParkedRetryArgs, ParkedSkipArgs, ParkedStateArg, PauseArgs, ProjectionsArgs, ProjectionsCommand, RebuildAliasArgs,
+    RebuildArgs, RemoteArgs, RepairArgs, ShowArgs, VerifyArgs,
 };
 
 /// The file that is read if `--config` names none.
@@ -43,6 +52,9 @@ pub struct Settings {
     /// Development serves this machine only; production needs to know whose tokens to accept.
     #[arg(long, global = true, value_enum)]
     pub mode: Option<Mode>,
+    /// Start with every projection paused.
+    #[arg(long, global = true)]
+    pub paused: bool,
     /// How log lines look.
     #[arg(long, global = true, value_enum)]
     pub log_format: Option<LogFormat>,
@@ -56,8 +68,12 @@ pub struct Settings {
 pub enum RoleCommand {
     /// Serve the API and keep the read models, in one process. This is the default.
     All,
-    /// Build a read model anew from the events, beside the one that serves, then switch. Works while the server runs.
-    Rebuild(RebuildArgs),
+    /// Look at projections and steer them: rebuild, pause, roll back, repair. Works while the server runs.
+    Projections(Box<ProjectionsArgs>),
+    /// The same as `projections rebuild`.
+    Rebuild(RebuildAliasArgs),
+    /// Fold every event anew and compare with the read models, row by row. Works while the server runs.
+    Verify(VerifyArgs),
     /// Print a bearer token for development mode.
     Token(TokenArgs),
     /// Print the GraphQL schema.
@@ -66,14 +82,6 @@ pub enum RoleCommand {
     Config,
     /// Look at the events, take them elsewhere, bring them in, check them.
     Events(EventsArgs),
-}
-
-/// `millrace rebuild`.
-#[derive(Clone, Debug, PartialEq, Eq, Args)]
-pub struct RebuildArgs {
-    /// The read model, such as `order_summary`.
-    #[arg(value_name = "NAME")]
-    pub name: String,
 }
 
 /// `millrace token`.
@@ -188,10 +196,11 @@ impl Settings {
     }
 
     fn into_sources(self, environment: Vec<(String, String)>) -> Sources {
-        let Self { config, data_dir, listen, mode, log_format, log_filter } = self;
+        let Self { config, data_dir, listen, mode, paused, log_format, log_filter } = self;
         let file = config.map_or_else(|| ConfigFile::IfPresent(DEFAULT_CONFIG_FILE.into()), ConfigFile::Given);
+        let projections = ProjectionOverrides { paused: paused.then_some(true) };
         let log = LogOverrides { format: log_format, filter: log_filter };
-        Sources { file, environment, overrides: Overrides { mode, listen, data_dir, log } }
+        Sources { file, environment, overrides: Overrides { mode, listen, data_dir, projections, log } }
     }
 }
 

@@ -38,12 +38,29 @@ pub enum DecodeError {
         /// What the upcaster says.
         source: domain::UpcastError,
     },
+    /// It is larger than any event that an append accepts: it came into the store on another way.
+    #[error("an event of type {type_name} has {bytes} bytes, more than an event may have")]
+    Oversized {
+        /// The stored type name.
+        type_name: String,
+        /// The size of its data.
+        bytes: usize,
+    },
     /// Decoding it panicked: a defect of an upcaster.
     #[error("decoding an event of type {type_name} panicked")]
     Panicked {
         /// The stored type name.
         type_name: String,
     },
+}
+
+/// What this build can decode, as a short text: another one may succeed where this one fails.
+pub fn fingerprint<E: EventPayload>() -> String {
+    let mut names: Vec<&str> = E::types();
+    names.extend(UPCASTERS.values().flat_map(|step| [step.from, step.to]));
+    names.sort_unstable();
+    names.dedup();
+    uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, names.join(" ").as_bytes()).to_string()
 }
 
 /// The stored form of an event: type name and JSON object.

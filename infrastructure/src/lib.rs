@@ -7,6 +7,7 @@ pub mod clock;
 pub mod codec;
 pub mod event_store;
 pub mod execute;
+pub mod failpoint;
 pub mod lifecycle;
 pub mod read_store;
 pub mod telemetry;

@@ -3,6 +3,7 @@
 //! **Invariant:** a checkpoint moves in the transaction that writes the rows, and only forwards. A worker that lost its
 //! place to another one (its epoch is old) cannot write.
 
+use domain::Timestamp;
 use infrastructure::{
     event_store::Position,
     read_store::{Cost, Query, ReadStore, ReadStoreError, Row, Statement, Value},
@@ -12,37 +13,89 @@ use infrastructure::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Generation {
     pub(crate) number: i64,
+    /// The version of the code that made it.
     pub(crate) version: i64,
     pub(crate) position: Position,
     pub(crate) state: GenerationState,
+    /// The form of its tables, as its shape describes it.
+    pub(crate) form: String,
+    /// What its builder wrote; none if nobody counted.
+    pub(crate) tally: Option<Tally>,
+    /// How many events its builder applied, and how long that took.
+    pub(crate) built: Built,
+    /// When it got into its state.
+    pub(crate) since: Timestamp,
 }
 
 /// What a generation is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GenerationState {
-    /// It is being filled; nobody reads it.
+    /// It is being filled; nobody reads it. A start goes on with it.
     Building,
+    /// It is filled for a look, and goes when that is over.
+    Scratch,
     /// Queries read it.
     Serving,
-    /// It served once. Its tables go at the next start or rebuild, when no query can be reading them.
+    /// It served before and is kept to be served again.
+    Standby,
+    /// It served until an operator rolled it back: no start serves it by itself.
+    RolledBack,
+    /// Its tables go at the next start or rebuild, when no query can be reading them.
     Retired,
 }
 
 impl GenerationState {
+    const ALL: [Self; 6] =
+        [Self::Building, Self::Scratch, Self::Serving, Self::Standby, Self::RolledBack, Self::Retired];
+
     const fn as_str(self) -> &'static str {
         match self {
             Self::Building => "building",
+            Self::Scratch => "scratch",
             Self::Serving => "serving",
+            Self::Standby => "standby",
+            Self::RolledBack => "rolled_back",
             Self::Retired => "retired",
         }
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [Self::Building, Self::Serving, Self::Retired].into_iter().find(|state| state.as_str() == text)
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
     }
 }
 
-/// Makes the bookkeeping table if it is not there.
+/// The rows of a generation, counted and summed in no particular order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    /// How many rows.
+    pub(crate) rows: i64,
+    /// The sum of the rows' hashes, wrapping: the same whatever the order.
+    pub(crate) checksum: i64,
+}
+
+impl Tally {
+    pub(crate) const fn add(&mut self, hash: u64) {
+        self.rows += 1;
+        self.checksum = self.checksum.wrapping_add(hash.cast_signed());
+    }
+
+    pub(crate) const fn remove(&mut self, hash: u64) {
+        self.rows -= 1;
+        self.checksum = self.checksum.wrapping_sub(hash.cast_signed());
+    }
+}
+
+/// How a generation was built.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Built {
+    pub(crate) events: u64,
+    pub(crate) millis: u64,
+}
+
+const COLUMNS: &str =
+    "generation, version, position, state, form, tally_rows, tally_checksum, built_events, built_millis, since";
+
+/// Makes the bookkeeping table if it is not there. One of an earlier release gets the columns it lacks.
 pub(crate) async fn prepare(store: &dyn ReadStore) -> Result<(), ReadStoreError> {
     let create = "CREATE TABLE IF NOT EXISTS projection_generations (
         name TEXT NOT NULL,
@@ -53,37 +106,69 @@ pub(crate) async fn prepare(store: &dyn ReadStore) -> Result<(), ReadStoreError>
         state TEXT NOT NULL,
         PRIMARY KEY (name, generation)
     )";
-    store.transaction(vec![Statement::once(create, vec![])]).await
+    store.transaction(vec![Statement::once(create, vec![])]).await?;
+    let probe = format!("SELECT {COLUMNS} FROM projection_generations LIMIT 1");
+    match store.query(Query { sql: probe.into(), params: vec![], cost: Cost::Point }).await {
+        Err(ReadStoreError::Refused(_)) => {}
+        outcome => return outcome.map(drop),
+    }
+    let added = [
+        "form TEXT NOT NULL DEFAULT ''",
+        "tally_rows BIGINT",
+        "tally_checksum BIGINT",
+        "built_events BIGINT NOT NULL DEFAULT 0",
+        "built_millis BIGINT NOT NULL DEFAULT 0",
+        "since BIGINT NOT NULL DEFAULT 0",
+    ];
+    let add = |column| Statement::once(format!("ALTER TABLE projection_generations ADD COLUMN {column}"), vec![]);
+    store.transaction(added.into_iter().map(add).collect()).await
 }
 
 /// Every generation of a projection, oldest first.
 pub(crate) async fn generations(store: &dyn ReadStore, name: &str) -> Result<Vec<Generation>, ReadStoreError> {
-    let sql = "SELECT generation, version, position, state FROM projection_generations WHERE name = $1 \
-               ORDER BY generation";
+    let sql = format!("SELECT {COLUMNS} FROM projection_generations WHERE name = $1 ORDER BY generation");
     let query = Query { sql: sql.into(), params: vec![Value::Text(name.to_owned())], cost: Cost::Point };
     store.query(query).await?.iter().map(generation).collect()
 }
 
 fn generation(row: &Row) -> Result<Generation, ReadStoreError> {
     let state = row.text(3)?;
+    let count = |column| row.int(column).map(|count| u64::try_from(count).unwrap_or(0));
+    let tally =
+        if row.is_null(5) || row.is_null(6) { None } else { Some(Tally { rows: row.int(5)?, checksum: row.int(6)? }) };
+    let moment = ReadStoreError::Column { column: 9, wanted: "a moment" };
     Ok(Generation {
         number: row.int(0)?,
         version: row.int(1)?,
         position: position(row.int(2)?),
         state: GenerationState::parse(state)
             .ok_or(ReadStoreError::Column { column: 3, wanted: "a generation's state" })?,
+        form: row.text(4)?.to_owned(),
+        tally,
+        built: Built { events: count(7)?, millis: count(8)? },
+        since: Timestamp::from_timestamp_micros(row.int(9)?).ok_or(moment)?,
     })
 }
 
 /// Enters a new generation, empty.
-pub(crate) fn insert(name: &str, number: i64, version: u32, state: GenerationState) -> Statement {
-    let sql = "INSERT INTO projection_generations (name, generation, version, position, epoch, state) \
-               VALUES ($1, $2, $3, 0, 0, $4)";
+pub(crate) fn insert(
+    name: &str,
+    number: i64,
+    version: u32,
+    form: &str,
+    state: GenerationState,
+    now: Timestamp,
+) -> Statement {
+    let sql = "INSERT INTO projection_generations \
+               (name, generation, version, position, epoch, state, form, tally_rows, tally_checksum, since) \
+               VALUES ($1, $2, $3, 0, 0, $4, $5, 0, 0, $6)";
     let params = vec![
         Value::Text(name.to_owned()),
         Value::Int(number),
         Value::Int(i64::from(version)),
         Value::Text(state.as_str().to_owned()),
+        Value::Text(form.to_owned()),
+        Value::Int(now.timestamp_micros()),
     ];
     Statement::once(sql, params)
 }
@@ -108,40 +193,97 @@ pub(crate) async fn claim(store: &dyn ReadStore, name: &str, number: i64) -> Res
     Ok((epoch + 1, reached))
 }
 
+/// Epoch and position of a generation; none if it is gone.
+pub(crate) async fn standing(
+    store: &dyn ReadStore,
+    name: &str,
+    number: i64,
+) -> Result<Option<(i64, Position)>, ReadStoreError> {
+    let sql = "SELECT epoch, position FROM projection_generations WHERE name = $1 AND generation = $2";
+    let params = vec![Value::Text(name.to_owned()), Value::Int(number)];
+    let rows = store.query(Query { sql: sql.into(), params, cost: Cost::Point }).await?;
+    rows.first().map(|row| Ok((row.int(0)?, position(row.int(1)?)))).transpose()
+}
+
 /// Moves a checkpoint on. Rolls its transaction back if somebody else owns the generation, or if it is there or further
 /// already: so the same events are never applied twice.
 pub(crate) fn checkpoint(name: &str, number: i64, epoch: i64, to: Position) -> Statement {
     let sql = "UPDATE projection_generations SET position = $1 \
                WHERE name = $2 AND generation = $3 AND epoch = $4 AND position < $1";
-    let params = vec![Value::Int(number_of(to)), Value::Text(name.to_owned()), Value::Int(number), Value::Int(epoch)];
+    Statement::once(sql, place(name, number, epoch, to)).must_change(1)
+}
+
+/// Moves a builder's checkpoint on, with what it has written so far.
+pub(crate) fn built(
+    name: &str,
+    number: i64,
+    epoch: i64,
+    to: Position,
+    tally: Option<Tally>,
+    built: Built,
+) -> Statement {
+    let sql = "UPDATE projection_generations \
+               SET position = $1, tally_rows = $5, tally_checksum = $6, built_events = $7, built_millis = $8 \
+               WHERE name = $2 AND generation = $3 AND epoch = $4 AND position < $1";
+    let mut params = place(name, number, epoch, to);
+    params.extend([
+        tally.map_or(Value::Null, |tally| Value::Int(tally.rows)),
+        tally.map_or(Value::Null, |tally| Value::Int(tally.checksum)),
+        Value::Int(i64::try_from(built.events).unwrap_or(i64::MAX)),
+        Value::Int(i64::try_from(built.millis).unwrap_or(i64::MAX)),
+    ]);
     Statement::once(sql, params).must_change(1)
 }
 
-/// Makes a generation the serving one and retires whichever was, in one transaction.
-pub(crate) fn switch(name: &str, number: i64) -> Vec<Statement> {
-    let retire = "UPDATE projection_generations SET state = 'retired' WHERE name = $1 AND state = 'serving'";
-    let serve = "UPDATE projection_generations SET state = 'serving' \
-                 WHERE name = $1 AND generation = $2 AND state = 'building'";
+/// Forgets what the builder has counted so far. Rolls its transaction back if somebody else owns the generation.
+pub(crate) fn uncounted(name: &str, number: i64, epoch: i64) -> Statement {
+    let sql = "UPDATE projection_generations SET tally_rows = NULL, tally_checksum = NULL \
+               WHERE name = $1 AND generation = $2 AND epoch = $3";
+    Statement::once(sql, vec![Value::Text(name.to_owned()), Value::Int(number), Value::Int(epoch)]).must_change(1)
+}
+
+/// Rolls its transaction back if somebody else owns the generation by now.
+pub(crate) fn guard(name: &str, number: i64, epoch: i64) -> Statement {
+    let sql = "UPDATE projection_generations SET epoch = epoch WHERE name = $1 AND generation = $2 AND epoch = $3";
+    Statement::once(sql, vec![Value::Text(name.to_owned()), Value::Int(number), Value::Int(epoch)]).must_change(1)
+}
+
+/// Makes a generation the serving one; whichever was gets the state `before`. One transaction.
+pub(crate) fn switch(name: &str, number: i64, before: GenerationState, now: Timestamp) -> Vec<Statement> {
+    let leave = "UPDATE projection_generations SET state = $2, since = $3 \
+                 WHERE name = $1 AND state = 'serving' AND generation <> $4";
+    let serve = "UPDATE projection_generations SET state = 'serving', since = $3 \
+                 WHERE name = $1 AND generation = $2 AND state IN ('building', 'standby', 'rolled_back')";
+    let (name, now) = (Value::Text(name.to_owned()), Value::Int(now.timestamp_micros()));
     vec![
-        Statement::once(retire, vec![Value::Text(name.to_owned())]),
-        Statement::once(serve, vec![Value::Text(name.to_owned()), Value::Int(number)]).must_change(1),
+        Statement::once(
+            leave,
+            vec![name.clone(), Value::Text(before.as_str().to_owned()), now.clone(), Value::Int(number)],
+        ),
+        Statement::once(serve, vec![name, Value::Int(number), now]).must_change(1),
     ]
 }
 
-/// Removes a generation and its tables. Rolls its transaction back if the generation serves, or is gone already.
+/// Removes a generation with its tables and what is parked in it. Rolls its transaction back if the generation serves, or
+/// is gone already.
 pub(crate) fn discard(name: &str, number: i64, tables: &[String]) -> Vec<Statement> {
     let delete = "DELETE FROM projection_generations WHERE name = $1 AND generation = $2 AND state <> 'serving'";
     let params = vec![Value::Text(name.to_owned()), Value::Int(number)];
-    let mut statements = vec![Statement::once(delete, params).must_change(1)];
+    let mut statements = vec![Statement::once(delete, params.clone()).must_change(1)];
+    statements.push(crate::parking::forget(params));
     statements.extend(tables.iter().map(|table| Statement::once(format!("DROP TABLE IF EXISTS {table}"), vec![])));
     statements
 }
 
-fn position(stored: i64) -> Position {
+fn place(name: &str, number: i64, epoch: i64, to: Position) -> Vec<Value> {
+    vec![Value::Int(number_of(to)), Value::Text(name.to_owned()), Value::Int(number), Value::Int(epoch)]
+}
+
+pub(crate) fn position(stored: i64) -> Position {
     Position::new(u64::try_from(stored).unwrap_or(0))
 }
 
-fn number_of(position: Position) -> i64 {
+pub(crate) fn number_of(position: Position) -> i64 {
     i64::try_from(position.value()).unwrap_or(i64::MAX)
 }
 

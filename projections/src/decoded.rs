@@ -5,7 +5,8 @@ use std::panic::AssertUnwindSafe;
 use domain::{Event, Timestamp};
 use infrastructure::{
     codec::{self, DecodeError},
-    event_store::{Name, Position, RecordedEvent, Revision, StreamId},
+    event_store::{EVENT_BYTES_MAX, Name, Position, RecordedEvent, Revision, StreamId},
+    telemetry::with_causes,
 };
 
 /// A recorded event, decoded.
@@ -23,11 +24,53 @@ pub struct Decoded {
     pub type_name: Name,
     /// What happened.
     pub event: Event,
+    /// How large it is in the store, in bytes: what it weighs in memory, about.
+    pub bytes: usize,
+}
+
+/// Where an event is, and what it calls itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) position: Position,
+    pub(crate) stream: StreamId,
+    pub(crate) revision: Revision,
+    pub(crate) type_name: Name,
+}
+
+impl Place {
+    pub(crate) fn of(event: &Decoded) -> Self {
+        Self {
+            position: event.position,
+            stream: event.stream.clone(),
+            revision: event.revision,
+            type_name: event.type_name.clone(),
+        }
+    }
+
+    pub(crate) fn of_recorded(event: &RecordedEvent) -> Self {
+        Self {
+            position: event.position,
+            stream: event.stream.clone(),
+            revision: event.revision,
+            type_name: event.type_name.clone(),
+        }
+    }
+}
+
+/// An event that this build cannot read, and why.
+#[derive(Clone, Debug)]
+pub(crate) struct Undecodable {
+    pub(crate) place: Place,
+    pub(crate) error: String,
 }
 
 impl Decoded {
     /// Decodes a recorded event. A panicking upcaster counts as a failure of that event.
     pub fn decode(recorded: &RecordedEvent) -> Result<Self, DecodeError> {
+        let bytes = recorded.data.len();
+        if bytes > EVENT_BYTES_MAX {
+            return Err(DecodeError::Oversized { type_name: recorded.type_name.to_string(), bytes });
+        }
         let decode = || codec::decode::<Event>(&recorded.type_name, &recorded.data);
         let event = std::panic::catch_unwind(AssertUnwindSafe(decode))
             .unwrap_or_else(|_| Err(DecodeError::Panicked { type_name: recorded.type_name.to_string() }))?;
@@ -38,6 +81,13 @@ impl Decoded {
             recorded_at: recorded.recorded_at,
             type_name: recorded.type_name.clone(),
             event,
+            bytes,
         })
+    }
+
+    /// The same, with what is known of an event that cannot be decoded.
+    pub(crate) fn or_why(recorded: &RecordedEvent) -> Result<Self, Undecodable> {
+        Self::decode(recorded)
+            .map_err(|error| Undecodable { place: Place::of_recorded(recorded), error: with_causes(&error) })
     }
 }

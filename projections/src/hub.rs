@@ -159,6 +159,16 @@ impl<R> Hub<R> {
         }
     }
 
+    /// Tells whoever follows these topics that changes after `from` were committed without being announced one by one.
+    pub(crate) fn announce_gap_of(&self, topics: &[Uuid], from: Position) {
+        let mut inner = self.lock();
+        let message = HubMessage::Gap { from, to: inner.position.max(from) };
+        inner.send(Topic::All, &message);
+        for topic in topics {
+            inner.send(Topic::One(*topic), &message);
+        }
+    }
+
     fn subscribe(&self, topic: Topic) -> HubSubscription<R> {
         let (sender, receiver) = mpsc::channel(HUB_QUEUE_CHANGES_MAX);
         let mut inner = self.lock();

@@ -1,9 +1,21 @@
 //! The normal shape of a read model: a pure fold by key.
 
-use infrastructure::read_store::{ReadStoreError, Row, Value};
+use infrastructure::{
+    event_store::StreamId,
+    read_store::{ReadStoreError, Row, Value},
+};
 use uuid::Uuid;
 
 use crate::Decoded;
+
+/// Where the events of one key are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sources {
+    /// In these streams, which may hold events of other keys too.
+    Streams(Vec<StreamId>),
+    /// All over the log: only a whole rebuild folds the row anew.
+    Log,
+}
 
 /// A read model with one row for each key, folded from the events of that key.
 ///
@@ -27,7 +39,11 @@ pub trait KeyedFold: Send + Sync + std::fmt::Debug + 'static {
     /// The key of the row that the event changes; none if it changes none.
     fn key(event: &Decoded) -> Option<Uuid>;
 
-    /// Whether the event makes its row anew, whatever was there. Saves loading it.
+    /// Where the events of a key are: what checks and repairs fold a row from.
+    fn sources(key: Uuid) -> Sources;
+
+    /// Whether the event makes its row anew, whatever was there. Saves loading it if the event is also the first of its
+    /// stream.
     fn starts(event: &Decoded) -> bool;
 
     /// The row after the event; none if there is none (any more). Pure and total.
@@ -38,6 +54,12 @@ pub trait KeyedFold: Send + Sync + std::fmt::Debug + 'static {
 
     /// The row of these columns, in the order of [`KeyedFold::COLUMNS`].
     fn read(row: &Row) -> Result<Self::Row, ReadStoreError>;
+
+    /// What queries read, as an SQL literal, where a generation of an older version lacks the column. Without one a
+    /// column that may be NULL is read as NULL; if it must not be, such a generation is not served.
+    fn stand_in(_column: &str) -> Option<&'static str> {
+        None
+    }
 
     /// The topics, beside the key, under which live subscribers find a change of this row.
     fn topics(_row: &Self::Row) -> Vec<Uuid> {

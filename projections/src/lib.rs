@@ -6,11 +6,15 @@
 //! (docs/how-to/add-a-projection.md).
 
 mod bookkeeping;
+mod context;
 mod decoded;
+mod failure;
+mod follower;
 mod hub;
 mod keyed;
 mod manager;
 pub mod order_summary;
+mod parking;
 pub mod product_catalog;
 pub mod product_sales;
 mod rebuild;
@@ -18,18 +22,27 @@ mod registry;
 mod served;
 mod set_change;
 mod shape;
+mod slot;
+mod standby;
 mod status;
 mod table;
 #[cfg(test)]
 mod tests;
+mod track;
 mod worker;
 
 pub use decoded::Decoded;
+pub use failure::ManagerError;
 pub use hub::{Change, Hub, HubClosed, HubMessage, HubSubscription};
-pub use keyed::KeyedFold;
-pub use manager::{ManagerError, ProjectionManager, ProjectionOptions};
-pub use rebuild::{RebuildPhase, RebuildProgress};
+pub use keyed::{KeyedFold, Sources};
+pub use manager::{Checkup, ProjectionManager, ProjectionOptions, VerifyReport};
+pub use parking::{OnFailure, ParkedEvent, ParkedFilter, ParkedPage, ParkedPlace, ParkedState};
+pub use rebuild::{EstimateBasis, RebuildEstimate, RebuildPhase, RebuildProgress};
 pub use registry::{ReadModels, names};
 pub use served::{QueryError, Served, ServedTables};
-pub use set_change::{SetChange, Tables};
-pub use status::{ProjectionState, ProjectionStatus, StoppedAt};
+pub use set_change::{Invariant, SetChange, Tables};
+pub use shape::{Difference, Repaired, Verified};
+pub use status::{
+    Behind, ParkedCount, Pause, ProjectionState, ProjectionStatus, Stall, StandbyStatus, StopCause, StoppedAt,
+};
+pub use track::Released;

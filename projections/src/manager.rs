@@ -1,89 +1,80 @@
 //! Starts the workers, and takes an operator's orders.
 
-use std::sync::{Arc, Mutex, PoisonError};
+mod orders;
+mod start;
+mod watch;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use infrastructure::{
     clock::Clock,
     event_store::{EventStore, Position, StoreError},
     lifecycle::Lifecycle,
-    read_store::{ReadStore, ReadStoreError},
-    telemetry,
+    read_store::ReadStore,
 };
-use tokio::{
-    sync::{mpsc, watch},
-    time::Instant,
-};
+use tokio::sync::{mpsc, watch as channel};
 
 use crate::{
-    ProjectionStatus, RebuildProgress,
-    bookkeeping::{self, Generation, GenerationState},
-    rebuild::Rebuild,
-    shape::Shape,
-    status::Monitor,
-    worker::{Adopt, Context, Held, Worker},
+    ManagerError, OnFailure, Pause, ProjectionStatus, RebuildProgress, context::Context, shape::Shape,
+    slot::RebuildSlot, standby::Standby, status::Monitor, worker::Order,
 };
 
-/// The workers' limits.
+pub use orders::{Checkup, VerifyReport};
+
+/// The workers' limits, and how they start.
 #[derive(Clone, Debug)]
 pub struct ProjectionOptions {
     /// How many events are applied in one transaction.
     pub batch_events_max: usize,
+    /// How long applying one event may take before it counts as failed.
+    pub event_limit: Duration,
+    /// The share of the time, in percent, that a rebuild works while there is live traffic.
+    pub rebuild_share: u32,
+    /// How long a generation is kept after another one has taken its place.
+    pub keep_generation: Duration,
+    /// How often some rows are folded anew and compared; none: never.
+    pub drift_interval: Option<Duration>,
+    /// How many rows that are.
+    pub drift_rows: usize,
+    /// How long a projection may stand although it is behind before it is called stalled.
+    pub stall_after: Duration,
+    /// The projections that an operator has paused.
+    pub paused: BTreeMap<String, Pause>,
+    /// Why all projections start paused, if they do.
+    pub all_paused: Option<Pause>,
 }
 
 impl Default for ProjectionOptions {
     fn default() -> Self {
-        Self { batch_events_max: 512 }
+        Self {
+            batch_events_max: 512,
+            event_limit: Duration::from_secs(5),
+            rebuild_share: 50,
+            keep_generation: Duration::from_secs(24 * 60 * 60),
+            drift_interval: None,
+            drift_rows: 16,
+            stall_after: Duration::from_secs(10),
+            paused: BTreeMap::new(),
+            all_paused: None,
+        }
     }
 }
 
-/// Why an operator's order was not taken.
-#[derive(Debug, thiserror::Error)]
-pub enum ManagerError {
-    /// There is no such projection.
-    #[error("there is no projection {name}; there are: {known}")]
-    Unknown {
-        /// What was asked for.
-        name: String,
-        /// What there is, comma-separated.
-        known: String,
-    },
-    /// One rebuild of a projection at a time.
-    #[error("projection {0} is being rebuilt already")]
-    AlreadyRebuilding(&'static str),
-    /// The log is behind the read models: it is another one, or an older backup.
-    #[error(
-        "projection {name} has applied events up to {checkpoint}, but the log ends at {head}: the read store belongs to \
-         another event store or to a newer copy of it. Restore the matching event store, or delete the read store; it is \
-         rebuilt from the events"
-    )]
-    AheadOfLog {
-        /// Which projection.
-        name: &'static str,
-        /// Its checkpoint.
-        checkpoint: Position,
-        /// The end of the log.
-        head: Position,
-    },
-    /// The read store failed.
-    #[error("the read store failed")]
-    Rows(#[from] ReadStoreError),
-    /// The event store failed.
-    #[error("the event store failed")]
-    Events(#[from] StoreError),
-}
-
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Entry {
     context: Context,
-    adoptions: mpsc::Sender<Adopt>,
+    orders: mpsc::Sender<Order>,
     rebuilding: RebuildSlot,
+    standby: Standby,
 }
 
 /// All projections of this process.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ProjectionManager {
-    entries: Vec<Entry>,
+    entries: Arc<[Entry]>,
     events: Arc<dyn EventStore>,
+    rows: Arc<dyn ReadStore>,
+    options: Arc<ProjectionOptions>,
 }
 
 /// What every projection works with.
@@ -96,40 +87,28 @@ pub(crate) struct Surroundings {
     pub(crate) options: ProjectionOptions,
 }
 
-impl ProjectionManager {
-    /// Starts a worker for each projection. One that has no generation of its version yet gets one built.
-    pub(crate) async fn start(
-        shapes: Vec<(Arc<dyn Shape>, Arc<Monitor>)>,
-        surroundings: Surroundings,
-    ) -> Result<Self, ManagerError> {
-        bookkeeping::prepare(&*surroundings.rows).await?;
-        let mut manager = Self { entries: Vec::new(), events: Arc::clone(&surroundings.events) };
-        for (shape, monitor) in shapes {
-            let context = Context {
-                shape,
-                events: Arc::clone(&surroundings.events),
-                rows: Arc::clone(&surroundings.rows),
-                clock: Arc::clone(&surroundings.clock),
-                lifecycle: surroundings.lifecycle.clone(),
-                monitor,
-                batch_events_max: surroundings.options.batch_events_max,
-            };
-            let held = claim_serving(&context).await?;
-            let (adoptions, orders) = mpsc::channel(1);
-            let stored = held.map_or(Position::START, |held| held.position);
-            let worker = Worker { context: context.clone(), held, adoptions: orders, stored };
-            surroundings.lifecycle.spawn(worker.run());
-            manager.entries.push(Entry { context, adoptions, rebuilding: RebuildSlot::default() });
-            if held.is_none() {
-                manager.rebuild(manager.entries[manager.entries.len() - 1].context.shape.name()).await?;
-            }
-        }
-        Ok(manager)
-    }
+/// A projection as the registry declares it.
+pub(crate) type Declared = (Arc<dyn Shape>, Arc<Monitor>, OnFailure);
 
+impl ProjectionManager {
     /// Every projection as it is now.
     pub fn statuses(&self) -> Vec<ProjectionStatus> {
         self.entries.iter().map(|entry| entry.context.monitor.status()).collect()
+    }
+
+    /// One projection as it is now.
+    pub fn status(&self, name: &str) -> Result<ProjectionStatus, ManagerError> {
+        Ok(self.entry(name)?.context.monitor.status())
+    }
+
+    /// Wakes up with every change of a projection's status.
+    pub fn watch(&self, name: &str) -> Result<channel::Receiver<u64>, ManagerError> {
+        Ok(self.entry(name)?.context.monitor.watch_changes())
+    }
+
+    /// The progress of a projection's rebuild that is going on, or of its last one.
+    pub fn watch_rebuild(&self, name: &str) -> Result<channel::Receiver<Option<RebuildProgress>>, ManagerError> {
+        Ok(self.entry(name)?.context.monitor.watch_rebuild())
     }
 
     /// The end of the log.
@@ -142,7 +121,7 @@ impl ProjectionManager {
     pub async fn lag(&self, status: &ProjectionStatus) -> Result<(u64, f64), StoreError> {
         let head = self.events.head().await?;
         let behind = self.events.distance(status.position, head);
-        let Some(entry) = self.entries.iter().find(|entry| entry.context.shape.name() == status.name) else {
+        let Some(entry) = self.entries.iter().find(|entry| entry.context.name() == status.name) else {
             return Ok((behind, 0.0));
         };
         let page = self.events.read_all(status.position, &entry.context.shape.filter(), 1).await?;
@@ -151,129 +130,15 @@ impl ProjectionManager {
             age.to_std().map_or(0.0, |age| age.as_secs_f64())
         });
         // Events of other projections are passed, not worked on: without one of ours there is no lag.
-        Ok(if page.events.is_empty() { (0, 0.0) } else { (behind, waiting) })
-    }
-
-    /// Writes position and lag of every projection to the metrics.
-    pub async fn observe(&self) {
-        for status in self.statuses() {
-            let Ok((events, seconds)) = self.lag(&status).await else { continue };
-            metrics::gauge!(telemetry::PROJECTION_LAG_EVENTS, "projection" => status.name).set(as_gauge(events));
-            metrics::gauge!(telemetry::PROJECTION_LAG_SECONDS, "projection" => status.name).set(seconds);
-            let position = as_gauge(status.position.value());
-            metrics::gauge!(telemetry::PROJECTION_POSITION, "projection" => status.name).set(position);
-        }
-    }
-
-    /// The progress of a projection's rebuild that is going on, or of its last one.
-    pub fn watch_rebuild(&self, name: &str) -> Result<watch::Receiver<Option<RebuildProgress>>, ManagerError> {
-        Ok(self.entry(name)?.context.monitor.watch_rebuild())
-    }
-
-    /// Starts to build the next generation of a projection. Gives its progress.
-    pub async fn rebuild(&self, name: &str) -> Result<watch::Receiver<Option<RebuildProgress>>, ManagerError> {
-        let entry = self.entry(name)?;
-        let context = &entry.context;
-        let Some(taken) = entry.rebuilding.take() else {
-            return Err(ManagerError::AlreadyRebuilding(context.shape.name()));
-        };
-        let generations = tidy(context).await?;
-        let generation = generations.last().map_or(1, |last| last.number + 1);
-        let rebuild = Rebuild {
-            context: context.clone(),
-            adoptions: entry.adoptions.clone(),
-            generation,
-            started: Instant::now(),
-            events: 0,
-        };
-        rebuild.announce();
-        let progress = context.monitor.watch_rebuild();
-        context.lifecycle.spawn(rebuild.run(taken));
-        Ok(progress)
+        Ok(if page.events.is_empty() && page.is_end { (0, 0.0) } else { (behind, waiting) })
     }
 
     fn entry(&self, name: &str) -> Result<&Entry, ManagerError> {
-        self.entries.iter().find(|entry| entry.context.shape.name() == name).ok_or_else(|| {
-            let known: Vec<&str> = self.entries.iter().map(|entry| entry.context.shape.name()).collect();
+        self.entries.iter().find(|entry| entry.context.name() == name).ok_or_else(|| {
+            let known: Vec<&str> = self.entries.iter().map(|entry| entry.context.name()).collect();
             ManagerError::Unknown { name: name.to_owned(), known: known.join(", ") }
         })
     }
-}
-
-/// The one rebuild of a projection that may run.
-#[derive(Clone, Debug, Default)]
-struct RebuildSlot(Arc<Mutex<bool>>);
-
-/// Lets the next rebuild start when it is dropped, however this one ends.
-#[derive(Debug)]
-pub(crate) struct TakenSlot(Option<Arc<Mutex<bool>>>);
-
-impl RebuildSlot {
-    fn take(&self) -> Option<TakenSlot> {
-        let mut is_taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        (!std::mem::replace(&mut *is_taken, true)).then(|| TakenSlot(Some(Arc::clone(&self.0))))
-    }
-}
-
-impl TakenSlot {
-    /// Says that the rebuild is over, and lets the next one start, as one step: whoever hears the one can rely on the
-    /// other.
-    pub(crate) fn release(mut self, say: impl FnOnce()) {
-        if let Some(slot) = self.0.take() {
-            let mut is_taken = slot.lock().unwrap_or_else(PoisonError::into_inner);
-            say();
-            *is_taken = false;
-        }
-    }
-}
-
-impl Drop for TakenSlot {
-    fn drop(&mut self) {
-        if let Some(slot) = self.0.take() {
-            *slot.lock().unwrap_or_else(PoisonError::into_inner) = false;
-        }
-    }
-}
-
-/// Takes over the generation that serves, if there is one of this build's version.
-async fn claim_serving(context: &Context) -> Result<Option<Held>, ManagerError> {
-    let Context { shape, rows, events, .. } = context;
-    let generations = tidy(context).await?;
-    let serving = generations.into_iter().find(|generation| generation.state == GenerationState::Serving);
-    let Some(Generation { number, position, version, .. }) = serving else { return Ok(None) };
-    if version != i64::from(shape.version()) {
-        return Ok(None);
-    }
-    // Before the claim: whoever comes with the wrong log must not drive away the worker that has the right one.
-    let head = events.head().await?;
-    if position > head {
-        return Err(ManagerError::AheadOfLog { name: shape.name(), checkpoint: position, head });
-    }
-    let (epoch, position) = bookkeeping::claim(&**rows, shape.name(), number).await?;
-    Ok(Some(Held { generation: number, epoch, position }))
-}
-
-/// Removes generations that nobody reads or fills any more; gives those that stay.
-async fn tidy(context: &Context) -> Result<Vec<Generation>, ManagerError> {
-    let Context { shape, rows, .. } = context;
-    let (stay, go): (Vec<_>, Vec<_>) = bookkeeping::generations(&**rows, shape.name())
-        .await?
-        .into_iter()
-        .partition(|generation| generation.state == GenerationState::Serving);
-    for generation in go {
-        let tables = shape.tables(generation.number);
-        match rows.transaction(bookkeeping::discard(shape.name(), generation.number, &tables)).await {
-            // Somebody else was faster.
-            Ok(()) | Err(ReadStoreError::Guard { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(stay)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
-const fn as_gauge(value: u64) -> f64 {
-    value as f64
 }
 
 #[cfg(test)]

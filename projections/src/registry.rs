@@ -5,12 +5,12 @@ use std::sync::Arc;
 use infrastructure::{clock::Clock, event_store::EventStore, lifecycle::Lifecycle, read_store::ReadStore};
 
 use crate::{
-    KeyedFold, ManagerError, ProjectionManager, ProjectionOptions, Served, ServedTables, SetChange,
-    manager::Surroundings,
+    KeyedFold, ManagerError, OnFailure, ProjectionManager, ProjectionOptions, Served, ServedTables, SetChange,
+    manager::{Declared, Surroundings},
     order_summary::OrderSummary,
     product_catalog::ProductCatalog,
     product_sales::ProductSales,
-    shape::{KeyedShape, SetChangeShape, Shape},
+    shape::{KeyedShape, SetChangeShape},
     status::Monitor,
 };
 
@@ -39,33 +39,34 @@ impl ReadModels {
         lifecycle: Lifecycle,
         options: ProjectionOptions,
     ) -> Result<(Self, ProjectionManager), ManagerError> {
-        let mut shapes: Vec<(Arc<dyn Shape>, Arc<Monitor>)> = Vec::new();
+        let mut declared = Vec::new();
         let models = Self {
-            order_summary: keyed(&mut shapes, &rows),
-            product_catalog: keyed(&mut shapes, &rows),
-            product_sales: set_change(&mut shapes, &rows),
+            order_summary: keyed(&mut declared, &rows, OnFailure::park()),
+            product_catalog: keyed(&mut declared, &rows, OnFailure::park()),
+            product_sales: set_change(&mut declared, &rows, OnFailure::park()),
         };
         let surroundings = Surroundings { events, rows, clock, lifecycle, options };
-        let manager = ProjectionManager::start(shapes, surroundings).await?;
+        let manager = ProjectionManager::start(declared, surroundings).await?;
         Ok((models, manager))
     }
 }
 
-fn keyed<M: KeyedFold>(shapes: &mut Vec<(Arc<dyn Shape>, Arc<Monitor>)>, rows: &Arc<dyn ReadStore>) -> Served<M> {
+fn keyed<M: KeyedFold>(declared: &mut Vec<Declared>, rows: &Arc<dyn ReadStore>, on_failure: OnFailure) -> Served<M> {
     let shape = Arc::new(KeyedShape::<M>::new());
     let monitor = Arc::new(Monitor::new(M::NAME, M::VERSION));
     let served = Served::new(&shape, Arc::clone(rows), Arc::clone(&monitor));
-    shapes.push((shape, monitor));
+    declared.push((shape, monitor, on_failure));
     served
 }
 
 fn set_change<M: SetChange>(
-    shapes: &mut Vec<(Arc<dyn Shape>, Arc<Monitor>)>,
+    declared: &mut Vec<Declared>,
     rows: &Arc<dyn ReadStore>,
+    on_failure: OnFailure,
 ) -> ServedTables<M> {
     let shape = Arc::new(SetChangeShape::<M>::new());
     let monitor = Arc::new(Monitor::new(M::NAME, M::VERSION));
     let served = ServedTables::new(&shape, Arc::clone(rows), Arc::clone(&monitor));
-    shapes.push((shape, monitor));
+    declared.push((shape, monitor, on_failure));
     served
 }

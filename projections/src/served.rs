@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::{
-    Hub, KeyedFold, ProjectionState, SetChange, StoppedAt, Tables,
+    Behind, Hub, KeyedFold, ProjectionState, SetChange, StoppedAt, Tables,
     shape::{KeyedShape, SetChangeShape},
     status::Monitor,
     table::Serving,
@@ -82,9 +82,10 @@ impl<T: Clone> Reader<T> {
         match status.state {
             ProjectionState::Stopped(stopped) => QueryError::Stopped { name, stopped: Box::new(stopped) },
             ProjectionState::Building => QueryError::Building(name),
-            ProjectionState::Running | ProjectionState::Retrying { .. } => {
-                QueryError::Timeout { name, position: status.position, wanted }
-            }
+            ProjectionState::Running
+            | ProjectionState::Retrying { .. }
+            | ProjectionState::Paused(_)
+            | ProjectionState::Frozen { .. } => QueryError::Timeout { name, position: status.position, wanted },
         }
     }
 
@@ -120,6 +121,11 @@ impl<M: KeyedFold> Served<M> {
     /// Everything up to here is applied. Read it before a query: the answer is at least as new.
     pub fn position(&self) -> Position {
         self.reader.monitor.position()
+    }
+
+    /// Whether the row with this key is behind, because an event of the key cannot be applied.
+    pub fn behind(&self, key: Uuid) -> Option<Behind> {
+        self.reader.monitor.behind_of(key)
     }
 
     /// Its live changes.

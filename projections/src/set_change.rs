@@ -1,6 +1,7 @@
 //! The other shape of a read model: set-based SQL, for one event that touches many rows.
 
 use infrastructure::read_store::Statement;
+use uuid::Uuid;
 
 use crate::Decoded;
 
@@ -15,11 +16,34 @@ pub trait SetChange: Send + Sync + std::fmt::Debug + 'static {
     /// The names of its tables, without prefix.
     const TABLES: &'static [&'static str];
 
+    /// The oldest version whose tables the queries of this one can read: such a generation serves while the new one is
+    /// being built.
+    const READS_SINCE: u32 = Self::VERSION;
+
+    /// The key under which an event is parked if it cannot be applied: later events of the same key wait behind it.
+    fn key(event: &Decoded) -> Uuid {
+        event.stream.id
+    }
+
+    /// What must hold of the tables after a rebuild, before they serve.
+    fn invariants(_tables: &Tables) -> Vec<Invariant> {
+        Vec::new()
+    }
+
     /// The statements that create its tables and indexes. Index names carry the table's full name.
     fn create(tables: &Tables) -> Vec<String>;
 
     /// What the event changes, as statements in order. Pure.
     fn changes(event: &Decoded, tables: &Tables) -> Vec<Statement>;
+}
+
+/// Something that holds of a model's tables, and a query that counts where it does not.
+#[derive(Clone, Debug)]
+pub struct Invariant {
+    /// What holds, for people.
+    pub says: &'static str,
+    /// A query with one row and one column: how many rows break it.
+    pub violations: String,
 }
 
 /// The full names of a generation's tables.

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use infrastructure::read_store::{Cost, Query, Statement, Value};
+use infrastructure::read_store::{Cost, Query, RawValue, Row, Statement, Value};
 use quick_cache::sync::Cache;
 use uuid::Uuid;
+use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::KeyedFold;
 
@@ -24,11 +25,35 @@ pub(crate) struct TableSql {
     delete: Arc<str>,
     load_one: Arc<str>,
     load_some: Arc<str>,
+    key: &'static str,
 }
 
 impl TableSql {
     pub(crate) fn new<M: KeyedFold>(generation: i64) -> Self {
-        let name: Arc<str> = table_name(M::NAME, generation).into();
+        Self::reading::<M>(table_name(M::NAME, generation).into())
+    }
+
+    /// The statements over a generation of another version, if its columns suffice: only those that read make sense.
+    /// What is missing is read as what stands in for it.
+    pub(crate) fn frozen<M: KeyedFold>(generation: i64, form: &str) -> Option<Self> {
+        let there: Vec<&str> = form.split(", ").collect();
+        let mut columns = Vec::new();
+        for (name, kind) in M::COLUMNS {
+            if there.contains(&format!("{name} {kind}").as_str()) {
+                columns.push((*name).to_owned());
+            } else if let Some(literal) = M::stand_in(name) {
+                columns.push(format!("{literal} AS {name}"));
+            } else if kind.contains("NOT NULL") || there.iter().any(|column| column.split(' ').next() == Some(*name)) {
+                return None;
+            } else {
+                columns.push(format!("NULL AS {name}"));
+            }
+        }
+        let table = table_name(M::NAME, generation);
+        Some(Self::reading::<M>(format!("(SELECT {} FROM {table}) AS {table}", columns.join(", ")).into()))
+    }
+
+    fn reading<M: KeyedFold>(name: Arc<str>) -> Self {
         let names: Vec<&str> = M::COLUMNS.iter().map(|(name, _)| *name).collect();
         let (key, rest) = names.split_first().expect("a model has at least its key");
         let columns = names.join(", ");
@@ -46,7 +71,27 @@ impl TableSql {
             load_some: format!("SELECT {columns} FROM {name} WHERE {key} IN ({})", numbered(LOAD_KEYS)).into(),
             columns: columns.into(),
             name,
+            key,
         }
+    }
+
+    /// A part of all rows, by key: at most `limit` after this key.
+    pub(crate) fn scan(&self, after: Option<Uuid>, limit: usize) -> Query {
+        let Self { columns, name, key, .. } = self;
+        let (condition, params) = match after {
+            Some(after) => (format!("WHERE {key} > $1 "), vec![Value::Uuid(after)]),
+            None => (String::new(), vec![]),
+        };
+        let sql = format!("SELECT {columns} FROM {name} {condition}ORDER BY {key} LIMIT {limit}");
+        Query { sql: sql.into(), params, cost: Cost::Scan }
+    }
+
+    /// The first or last key.
+    pub(crate) fn end(&self, is_last: bool) -> Query {
+        let Self { name, key, .. } = self;
+        let direction = if is_last { "DESC" } else { "ASC" };
+        let sql = format!("SELECT {key} FROM {name} ORDER BY {key} {direction} LIMIT 1");
+        Query { sql: sql.into(), params: vec![], cost: Cost::Point }
     }
 
     /// The row with this key.
@@ -91,7 +136,11 @@ pub(crate) struct Serving<M: KeyedFold> {
 
 impl<M: KeyedFold> Serving<M> {
     pub(crate) fn new(generation: i64) -> Self {
-        Self { generation, sql: TableSql::new::<M>(generation), hot: Cache::new(HOT_ROWS_MAX) }
+        Self::of(generation, TableSql::new::<M>(generation))
+    }
+
+    pub(crate) fn of(generation: i64, sql: TableSql) -> Self {
+        Self { generation, sql, hot: Cache::new(HOT_ROWS_MAX) }
     }
 }
 
@@ -114,6 +163,53 @@ pub(crate) fn create_indexes<M: KeyedFold>(generation: i64) -> Vec<Statement> {
         Statement::once(format!("CREATE INDEX IF NOT EXISTS {name}_i{index} ON {name} ({columns})"), vec![])
     });
     indexes.collect()
+}
+
+/// The table's form, as the bookkeeping keeps it.
+pub(crate) fn form<M: KeyedFold>() -> String {
+    M::COLUMNS.iter().map(|(name, kind)| format!("{name} {kind}")).collect::<Vec<_>>().join(", ")
+}
+
+/// The hash of a row that is to be written, for checksums. The same as [`stored_hash`] of what is read back.
+pub(crate) fn written_hash(values: &[Value]) -> u64 {
+    let mut hash = Xxh3Default::new();
+    for value in values {
+        match value {
+            Value::Null => hash.update(&[0]),
+            Value::Int(number) => hash_number(&mut hash, *number),
+            Value::Timestamp(moment) => hash_number(&mut hash, moment.timestamp_micros()),
+            Value::Text(text) | Value::Json(text) => hash_bytes(&mut hash, text.as_bytes()),
+            Value::Uuid(uuid) => hash_bytes(&mut hash, uuid.as_bytes()),
+        }
+    }
+    hash.digest()
+}
+
+/// The hash of a row as it is stored.
+pub(crate) fn stored_hash(row: &Row) -> u64 {
+    let mut hash = Xxh3Default::new();
+    for value in &row.0 {
+        match value {
+            RawValue::Null => hash.update(&[0]),
+            RawValue::Int(number) => hash_number(&mut hash, *number),
+            RawValue::Timestamp(moment) => hash_number(&mut hash, moment.timestamp_micros()),
+            RawValue::Text(text) => hash_bytes(&mut hash, text.as_bytes()),
+            RawValue::Blob(bytes) => hash_bytes(&mut hash, bytes),
+            RawValue::Uuid(uuid) => hash_bytes(&mut hash, uuid.as_bytes()),
+        }
+    }
+    hash.digest()
+}
+
+fn hash_number(hash: &mut Xxh3Default, number: i64) {
+    hash.update(&[1]);
+    hash.update(&number.to_le_bytes());
+}
+
+fn hash_bytes(hash: &mut Xxh3Default, bytes: &[u8]) {
+    hash.update(&[2]);
+    hash.update(&(bytes.len() as u64).to_le_bytes());
+    hash.update(bytes);
 }
 
 /// The full name of a keyed model's table.

@@ -47,6 +47,7 @@ pub(crate) fn decoded(position: u64, revision: u64, event: impl Into<Event>) -> 
         recorded_at: domain::testing::now(),
         type_name,
         event,
+        bytes: 100,
     }
 }
 
@@ -166,6 +167,8 @@ pub(crate) struct FaultRows {
     inner: SqliteReadStore,
     transactions: Mutex<Vec<ReadStoreError>>,
     queries: Mutex<Vec<ReadStoreError>>,
+    unanswered: Mutex<Vec<ReadStoreError>>,
+    hooks: Mutex<Vec<(&'static str, String)>>,
     fired: Mutex<usize>,
     written: Mutex<Vec<Arc<str>>>,
 }
@@ -176,6 +179,8 @@ impl FaultRows {
             inner,
             transactions: Mutex::default(),
             queries: Mutex::default(),
+            unanswered: Mutex::default(),
+            hooks: Mutex::default(),
             fired: Mutex::default(),
             written: Mutex::default(),
         }
@@ -189,6 +194,22 @@ impl FaultRows {
     /// The next queries fail with these, the last one first.
     pub(crate) fn fail_queries(&self, errors: &[ReadStoreError]) {
         self.queries.lock().unwrap().extend_from_slice(errors);
+    }
+
+    /// The next transactions come through all the same, but whoever asked hears this.
+    pub(crate) fn lose_answers(&self, errors: &[ReadStoreError]) {
+        self.unanswered.lock().unwrap().extend_from_slice(errors);
+    }
+
+    /// Right after the next transaction that has this text in a statement, somebody else does that.
+    pub(crate) fn after(&self, text: &'static str, sql: impl Into<String>) {
+        self.hooks.lock().unwrap().push((text, sql.into()));
+    }
+
+    /// Whether everything that was planned came to pass.
+    pub(crate) fn is_done(&self) -> bool {
+        self.hooks.lock().unwrap().is_empty()
+            && [&self.transactions, &self.queries, &self.unanswered].iter().all(|plan| plan.lock().unwrap().is_empty())
     }
 
     /// How many failures happened so far.
@@ -221,7 +242,17 @@ impl ReadStore for FaultRows {
 
     async fn transaction(&self, statements: Vec<Statement>) -> Result<(), ReadStoreError> {
         self.next(&self.transactions)?;
-        self.written.lock().unwrap().extend(statements.iter().map(|statement| Arc::clone(&statement.sql)));
-        self.inner.transaction(statements).await
+        let texts: Vec<Arc<str>> = statements.iter().map(|statement| Arc::clone(&statement.sql)).collect();
+        self.written.lock().unwrap().extend(texts.iter().cloned());
+        self.inner.transaction(statements).await?;
+        let hook = {
+            let mut hooks = self.hooks.lock().unwrap();
+            let hit = hooks.iter().position(|(text, _)| texts.iter().any(|sql| sql.contains(text)));
+            hit.map(|index| hooks.remove(index))
+        };
+        if let Some((_, sql)) = hook {
+            self.inner.transaction(vec![Statement::once(sql, vec![])]).await?;
+        }
+        self.next(&self.unanswered)
     }
 }

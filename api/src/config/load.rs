@@ -9,14 +9,20 @@ use figment::{
 };
 
 use super::{
-    Config, ConfigError, Overrides, nearest,
+    Config, ConfigError, Overrides, Secret, nearest,
     settings::{Key, Section as _},
 };
 
 /// The prefix of every variable that is a setting.
 const ENVIRONMENT_PREFIX: &str = "MILLRACE_";
 /// Variables with that prefix that are read elsewhere.
-const NOT_SETTINGS: &[&str] = &["MILLRACE_CONFIG", "MILLRACE_BLESS"];
+const NOT_SETTINGS: &[&str] = &["MILLRACE_CONFIG", "MILLRACE_BLESS", OPERATOR_TOKEN];
+
+/// The token with which the command line speaks to a server that it shares no key with.
+const OPERATOR_TOKEN: &str = "MILLRACE_TOKEN";
+
+/// Where a test wants this process to die; see [`infrastructure::failpoint`]. A release build refuses it as unknown.
+const FAILPOINT: &str = "MILLRACE_FAILPOINT";
 
 /// Which file is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +42,19 @@ pub struct Sources {
     pub environment: Vec<(String, String)>,
     /// What the command line says.
     pub overrides: Overrides,
+}
+
+/// Where a test wants this process to die, if it does.
+#[cfg(debug_assertions)]
+pub fn failpoint() -> Option<String> {
+    environment().into_iter().find(|(name, _)| name == FAILPOINT).map(|(_, value)| value)
+}
+
+/// The token that an operator gave to this process, if any. A variable, because arguments are seen by everybody.
+pub fn operator_token() -> Option<Secret<String>> {
+    let (_, value) = environment().into_iter().find(|(name, _)| name == OPERATOR_TOKEN)?;
+    let token = value.trim();
+    (!token.is_empty()).then(|| Secret::new(token.to_owned()))
 }
 
 /// The variables of this process.
@@ -103,7 +122,7 @@ struct Variable<'a> {
 impl<'a> Variable<'a> {
     fn of(name: &'a str, value: &'a str) -> Option<Self> {
         let key = name.strip_prefix(ENVIRONMENT_PREFIX)?;
-        if NOT_SETTINGS.contains(&name) {
+        if NOT_SETTINGS.contains(&name) || (cfg!(debug_assertions) && name == FAILPOINT) {
             return None;
         }
         Some(Self { name, path: key.to_ascii_lowercase().split("__").map(str::to_owned).collect(), value })

@@ -15,10 +15,12 @@ mod tests;
 mod tree;
 
 pub use error::ConfigError;
-pub use load::{ConfigFile, Sources, environment};
+#[cfg(debug_assertions)]
+pub use load::failpoint;
+pub use load::{ConfigFile, Sources, environment, operator_token};
 pub use otlp::{Otlp, OtlpTarget};
 pub use secret::Secret;
 pub use tree::{
     Auth, Config, DocumentLimits, Executor, KeySource, Limits, Log, LogFormat, LogOverrides, Mode, Overrides,
-    Projections, Trust, WebSocketLimits,
+    ProjectionOverrides, Projections, Trust, WebSocketLimits,
 };

@@ -167,6 +167,21 @@ settings! {
     pub struct Projections {
         /// Events that are applied in one transaction at most.
         batch_events: NonZeroUsize = count(512);
+        /// Start with every projection paused, to look at things after an incident: `millrace --paused`. Each goes on
+        /// when an operator resumes it.
+        paused: bool = false;
+        /// Milliseconds that applying one event may take before it counts as failed.
+        event_limit_ms: NonZeroU64 = above_zero(5_000);
+        /// Percent of the time that a rebuild works while commands arrive. It works all the time while none do.
+        rebuild_share: NonZeroU32 = count_u32(40);
+        /// Seconds that a generation is kept for a rollback after another one has taken its place.
+        keep_generation_s: NonZeroU64 = above_zero(24 * 60 * 60);
+        /// Seconds between two drift checks, which fold some rows anew from their events and compare. 0: no checks.
+        drift_interval_s: u64 = 10;
+        /// Rows that one drift check looks at.
+        drift_rows: NonZeroUsize = count(16);
+        /// Seconds that a projection may stand although it is behind before it is called stalled.
+        stall_after_s: NonZeroU64 = above_zero(10);
     }
 }
 
@@ -192,8 +207,18 @@ pub struct Overrides {
     /// `--data-dir`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_dir: Option<PathBuf>,
+    /// `--paused`.
+    pub projections: ProjectionOverrides,
     /// `--log-format` and `--log-filter`.
     pub log: LogOverrides,
+}
+
+/// The part of the command line that is about projections.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ProjectionOverrides {
+    /// `--paused`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused: Option<bool>,
 }
 
 /// The part of the command line that is about the log.
@@ -263,6 +288,10 @@ impl Config {
                     message: format!("`{origin}` is not an origin: scheme, host and perhaps a port, nothing after it"),
                 });
             }
+        }
+        if self.projections.rebuild_share.get() > 100 {
+            let message = "it is a share of the time: 1 to 100 percent".to_owned();
+            return Err(ConfigError::Unusable { key: "projections.rebuild_share", message });
         }
         if let Err(error) = tracing_subscriber::EnvFilter::builder().parse(&self.log.filter) {
             return Err(ConfigError::Unusable { key: "log.filter", message: error.to_string() });

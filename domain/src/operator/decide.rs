@@ -33,11 +33,12 @@ fn check(
 ) -> Result<(), OperatorRejection> {
     match action {
         OperatorAction::Pause { .. } => running(state, projection),
-        OperatorAction::Resume => paused(state, projection),
         OperatorAction::SkipParked { .. } => reason.map(|_| ()).ok_or(OperatorRejection::ReasonMissing),
         OperatorAction::Repair { keys } => repairable(keys),
-        // Whether there is such a generation or anything parked is not known here.
-        OperatorAction::Rebuild { .. }
+        // Whether there is such a generation or anything parked is not known here; nor whether a projection stands
+        // still for another reason than a pause, from which it is resumed as well.
+        OperatorAction::Resume
+        | OperatorAction::Rebuild { .. }
         | OperatorAction::Rollback
         | OperatorAction::DiscardGeneration { .. }
         | OperatorAction::RetryParked { .. } => Ok(()),
@@ -51,10 +52,6 @@ fn running(state: &OperatorState, projection: &ProjectionName) -> Result<(), Ope
             Err(OperatorRejection::AlreadyPaused { by: by.clone(), since: *since })
         }
     }
-}
-
-fn paused(state: &OperatorState, projection: &ProjectionName) -> Result<(), OperatorRejection> {
-    if state.paused.contains_key(projection) { Ok(()) } else { Err(OperatorRejection::NotPaused) }
 }
 
 fn repairable(keys: &[Uuid]) -> Result<(), OperatorRejection> {

@@ -16,9 +16,6 @@ pub enum OperatorRejection {
         /// When.
         since: Timestamp,
     },
-    /// Nobody paused it.
-    #[error("the projection is not paused")]
-    NotPaused,
     /// An event is given up only for a reason that can be read later.
     #[error("say why the event is to be skipped")]
     ReasonMissing,

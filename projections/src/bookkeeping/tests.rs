@@ -32,7 +32,8 @@ impl ReadStore for Overtaken<'_> {
 
 async fn generation_1(store: &dyn ReadStore, state: GenerationState) {
     prepare(store).await.unwrap();
-    store.transaction(vec![insert(NAME, 1, 1, state)]).await.unwrap();
+    crate::parking::sql::prepare(store).await.unwrap();
+    store.transaction(vec![insert(NAME, 1, 1, "", state, domain::testing::now())]).await.unwrap();
 }
 
 async fn move_to(store: &dyn ReadStore, epoch: i64, to: u64) -> Result<(), ReadStoreError> {
@@ -90,15 +91,15 @@ async fn the_generation_that_serves_is_never_removed() {
     let (_folder, rows) = temp_rows();
     generation_1(&*rows, GenerationState::Building).await;
     rows.transaction(vec![Statement::once("CREATE TABLE some_g1 (id BIGINT)", vec![])]).await.unwrap();
-    rows.transaction(switch(NAME, 1)).await.unwrap();
+    rows.transaction(switch(NAME, 1, GenerationState::Standby, domain::testing::now())).await.unwrap();
     let remove = || discard(NAME, 1, &["some_g1".to_owned()]);
     assert_eq!(rows.transaction(remove()).await, Err(DENIED));
     rows.transaction(vec![Statement::once("INSERT INTO some_g1 VALUES (1)", vec![])]).await.expect("it is still there");
 
-    rows.transaction(vec![insert(NAME, 2, 1, GenerationState::Building)]).await.unwrap();
-    rows.transaction(switch(NAME, 2)).await.unwrap();
+    rows.transaction(vec![insert(NAME, 2, 1, "", GenerationState::Building, domain::testing::now())]).await.unwrap();
+    rows.transaction(switch(NAME, 2, GenerationState::Standby, domain::testing::now())).await.unwrap();
     let states: Vec<_> = generations(&*rows, NAME).await.unwrap().into_iter().map(|found| found.state).collect();
-    assert_eq!(states, [GenerationState::Retired, GenerationState::Serving]);
+    assert_eq!(states, [GenerationState::Standby, GenerationState::Serving]);
     rows.transaction(remove()).await.unwrap();
     assert_eq!(generations(&*rows, NAME).await.unwrap().len(), 1);
     assert_eq!(rows.transaction(remove()).await, Err(DENIED), "it is gone already");
@@ -109,7 +110,10 @@ async fn only_a_generation_that_is_being_built_is_switched_to() {
     let (_folder, rows) = temp_rows();
     generation_1(&*rows, GenerationState::Serving).await;
     for number in [1, 2] {
-        assert_eq!(rows.transaction(switch(NAME, number)).await, Err(DENIED));
+        assert_eq!(
+            rows.transaction(switch(NAME, number, GenerationState::Standby, domain::testing::now())).await,
+            Err(DENIED)
+        );
     }
     assert_eq!(generations(&*rows, NAME).await.unwrap()[0].state, GenerationState::Serving);
 }

@@ -1,6 +1,13 @@
 //! Workers, rebuilds and restarts, over a read store in a file.
 
+mod control;
+mod kit;
+mod operations;
+mod parking;
+mod poison;
+mod rebuilds;
 mod restart;
+mod rollback;
 
 use std::time::Duration;
 
@@ -11,14 +18,14 @@ use domain::{
 use infrastructure::{
     clock::SystemClock,
     event_store::{MemoryEventStore, StreamId, TypeFilter},
-    read_store::{Cost, Query, Statement, Value},
+    read_store::{Cost, Query, ReadStoreError, Statement, Value},
 };
 use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::*;
 use crate::{
-    Decoded, Hub, HubMessage, KeyedFold, ProjectionState, QueryError, ReadModels, RebuildPhase,
+    Decoded, Hub, HubMessage, KeyedFold, OnFailure, ProjectionState, QueryError, ReadModels, RebuildPhase, Sources,
     order_summary::{OrderFilter, OrderPage, OrderRow, OrderSort, OrderSortKey, OrderSummary},
     product_sales::Sales,
     shape::KeyedShape,
@@ -55,7 +62,7 @@ impl World {
             Arc::clone(&self.rows) as Arc<dyn ReadStore>,
             Arc::new(SystemClock),
             lifecycle.clone(),
-            ProjectionOptions { batch_events_max },
+            ProjectionOptions { batch_events_max, ..ProjectionOptions::default() },
         )
         .await?;
         Ok(Running { models, manager, lifecycle })
@@ -201,7 +208,7 @@ async fn a_rebuild_goes_on_with_the_rows_it_has_written() {
     let world = World::new();
     let shape = KeyedShape::<OrderSummary>::new();
     world.rows.transaction(shape.create(1)).await.unwrap();
-    let mut builder = shape.builder(1);
+    let mut builder = shape.builder(1, Some(crate::bookkeeping::Tally::default()));
     let parts = [vec![placed(1, 1, &[("TEA", 1)]), placed(2, 1, &[("TEA", 1)])], vec![shipped(1)], vec![delivered(1)]];
     let mut after = Position::START;
     for part in parts {
@@ -211,9 +218,9 @@ async fn a_rebuild_goes_on_with_the_rows_it_has_written() {
         let page = world.events.read_all(after, &TypeFilter::All, 100).await.unwrap();
         let events: Vec<Decoded> = page.events.iter().map(|event| Decoded::decode(event).unwrap()).collect();
         after = page.scanned_to;
-        builder.apply(&*world.rows, &events).await.unwrap();
-        world.rows.transaction(builder.flush()).await.unwrap();
-        assert_eq!(builder.flush().len(), 0, "what is written is forgotten");
+        assert_eq!(builder.apply(&*world.rows, events).await.unwrap(), []);
+        world.rows.transaction(builder.flush().unwrap()).await.unwrap();
+        assert_eq!(builder.flush().unwrap().len(), 0, "what is written is forgotten");
     }
     let delivered = "SELECT count(*) FROM order_summary_g1 WHERE status = 'delivered' AND revision = 2";
     assert_eq!(world.number(delivered).await, 1);
@@ -241,48 +248,6 @@ async fn a_subscriber_hears_every_change_with_the_row_right_after_it() {
     assert!(hers.next().await.is_err(), "a stop ends subscriptions");
 }
 
-#[tokio::test]
-async fn an_event_that_does_not_decode_stops_its_projection_and_no_other() {
-    let world = World::new();
-    let running = world.start().await;
-    world.append(placed(1, 1, &[("TEA", 1)])).await;
-    let bad = world.append_broken(2, "order.shipped.v9").await;
-    world.append(placed(3, 1, &[("TEA", 1)])).await;
-    let head = world.append(product_registered("TEA", eur(1))).await;
-
-    let error = running.models.order_summary.wait(head, LONG).await.unwrap_err();
-    let QueryError::Stopped { stopped, .. } = error else { panic!("{error:?}") };
-    assert_eq!((stopped.position, &*stopped.type_name, stopped.attempts), (bad, "order.shipped.v9", 5));
-    assert_eq!(
-        (&stopped.stream.id, stopped.revision),
-        (&order(2).uuid(), infrastructure::event_store::Revision::FIRST)
-    );
-    assert!(stopped.error.contains("order.shipped.v9"), "{}", stopped.error);
-    let way_out = stopped.way_out("order_summary");
-    assert!(way_out.contains("millrace rebuild order_summary") && way_out.contains(&bad.to_string()), "{way_out}");
-    assert_eq!(running.state("order_summary"), ProjectionState::Stopped(*stopped));
-    let applied: Vec<_> = running.orders().await.into_iter().map(|row| row.order).collect();
-    assert_eq!(applied, [order(1)], "everything before it, nothing after it");
-
-    running.models.product_catalog.wait(head, LONG).await.unwrap();
-    running.models.product_sales.wait(head, LONG).await.unwrap();
-    assert_eq!(running.sales("TEA").await, (2, 2), "it does not read that type");
-    assert!(running.manager.lag(&running.status("order_summary")).await.unwrap().0 > 0);
-
-    // A rebuild meets the same event, says so and leaves no trace.
-    let RebuildPhase::Failed(error) = running.rebuilt("order_summary").await.phase else { panic!("it was to fail") };
-    assert!(error.contains(&bad.to_string()) && error.contains("order.shipped.v9"), "{error}");
-    assert_eq!(world.number("SELECT count(*) FROM sqlite_master WHERE name LIKE 'order_summary_g2%'").await, 0);
-    assert_eq!(running.orders().await.len(), 1, "the old generation serves on");
-    running.stop().await;
-
-    // It is no different after a restart.
-    let again = world.try_start(512).await.unwrap();
-    eventually("it stops again", || matches!(again.state("order_summary"), ProjectionState::Stopped(_))).await;
-    assert_eq!(again.orders().await.len(), 1);
-    again.stop().await;
-}
-
 /// A model with a defect.
 #[derive(Debug)]
 enum Fragile {}
@@ -298,6 +263,9 @@ impl KeyedFold for Fragile {
     fn key(event: &Decoded) -> Option<Uuid> {
         assert!(event.stream.id != order(13).uuid(), "the key is defective, on purpose");
         Some(event.stream.id)
+    }
+    fn sources(key: Uuid) -> Sources {
+        Sources::Streams(vec![StreamId::new("order", key)])
     }
     fn starts(_event: &Decoded) -> bool {
         false
@@ -330,7 +298,9 @@ async fn a_model_that_panics_stops_and_says_so() {
             options: ProjectionOptions::default(),
         };
         let lifecycle = surroundings.lifecycle.clone();
-        let manager = ProjectionManager::start(vec![(shape, Arc::clone(&monitor))], surroundings).await.unwrap();
+        let manager = ProjectionManager::start(vec![(shape, Arc::clone(&monitor), OnFailure::stop())], surroundings)
+            .await
+            .unwrap();
         served.wait(Position::START, LONG).await.unwrap();
         world.append(placed(1, 1, &[("TEA", 1)])).await;
         let bad = world.append(placed(n, 1, &[("TEA", 1)])).await;
@@ -361,25 +331,6 @@ async fn a_read_store_that_fails_for_a_while_is_waited_for() {
     assert_eq!(running.orders().await, world.reference().await);
     assert_eq!(running.sales("TEA").await, (2, 2));
     eventually("everybody runs", || NAMES.iter().all(|name| running.state(name) == ProjectionState::Running)).await;
-    running.stop().await;
-}
-
-#[tokio::test]
-async fn a_statement_that_the_read_store_refuses_stops_the_projection_at_its_event() {
-    let world = World::new();
-    let running = world.start().await;
-    world.sql("DROP TABLE product_sales_g1_lines").await;
-    let bad = world.append(placed(1, 1, &[("TEA", 1)])).await;
-    let error = running.models.product_sales.wait(bad, LONG).await.unwrap_err();
-    let QueryError::Stopped { stopped, .. } = error else { panic!("{error:?}") };
-    assert!(stopped.position == bad && stopped.error.contains("product_sales_g1_lines"), "{stopped:?}");
-    running.models.order_summary.wait(bad, LONG).await.unwrap();
-
-    // The way out, without a restart.
-    assert_eq!(running.rebuilt("product_sales").await.phase, RebuildPhase::Done);
-    running.models.product_sales.wait(bad, LONG).await.unwrap();
-    assert_eq!(running.sales("TEA").await, (1, 1));
-    assert_eq!(running.state("product_sales"), ProjectionState::Running);
     running.stop().await;
 }
 

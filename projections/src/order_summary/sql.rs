@@ -5,13 +5,13 @@ use domain::{
     values::{Currency, CustomerId, Label, Money, OrderId},
 };
 use infrastructure::{
-    event_store::Revision,
+    event_store::{Revision, StreamId},
     read_store::{ReadStoreError, Row, Value},
 };
 use uuid::Uuid;
 
 use super::{NAME, OrderRow, OrderStatus, OrderSummary, VERSION, fold};
-use crate::{Decoded, KeyedFold};
+use crate::{Decoded, KeyedFold, Sources};
 
 impl KeyedFold for OrderSummary {
     const NAME: &'static str = NAME;
@@ -41,6 +41,10 @@ impl KeyedFold for OrderSummary {
 
     fn key(event: &Decoded) -> Option<Uuid> {
         fold::key(event)
+    }
+
+    fn sources(key: Uuid) -> Sources {
+        Sources::Streams(vec![StreamId::new("order", key)])
     }
 
     fn starts(event: &Decoded) -> bool {

@@ -2,13 +2,13 @@
 
 use domain::values::{Currency, Label, Money, ProductId, Sku};
 use infrastructure::{
-    event_store::Revision,
+    event_store::{Revision, StreamId},
     read_store::{ReadStoreError, Row, Value},
 };
 use uuid::Uuid;
 
 use super::{NAME, ProductCatalog, ProductRow, ProductStatus, VERSION, fold};
-use crate::{Decoded, KeyedFold};
+use crate::{Decoded, KeyedFold, Sources};
 
 impl KeyedFold for ProductCatalog {
     const NAME: &'static str = NAME;
@@ -31,6 +31,10 @@ impl KeyedFold for ProductCatalog {
 
     fn key(event: &Decoded) -> Option<Uuid> {
         fold::key(event)
+    }
+
+    fn sources(key: Uuid) -> Sources {
+        Sources::Streams(vec![StreamId::new("product", key)])
     }
 
     fn starts(event: &Decoded) -> bool {

@@ -8,7 +8,7 @@ use domain::{
 use infrastructure::read_store::{Statement, Value};
 
 use super::{NAME, ProductSales, VERSION};
-use crate::{Decoded, SetChange, Tables};
+use crate::{Decoded, Invariant, SetChange, Tables};
 
 const COUNTERS: &str = "counters";
 const LINES: &str = "lines";
@@ -18,6 +18,19 @@ impl SetChange for ProductSales {
     const VERSION: u32 = VERSION;
     const EVENTS: &'static [&'static str] = &["order.placed.", "order.cancelled."];
     const TABLES: &'static [&'static str] = &[COUNTERS, LINES];
+
+    fn invariants(tables: &Tables) -> Vec<Invariant> {
+        let (counters, lines) = (tables.name(COUNTERS), tables.name(LINES));
+        vec![Invariant {
+            says: "each counter is the sum of the lines that made it",
+            violations: format!(
+                "SELECT count(*) FROM {counters} c LEFT JOIN \
+                 (SELECT product_id, sum(units) AS units, count(*) AS orders FROM {lines} GROUP BY product_id) l \
+                 ON l.product_id = c.product_id \
+                 WHERE c.units <> coalesce(l.units, 0) OR c.orders <> coalesce(l.orders, 0)"
+            ),
+        }]
+    }
 
     fn create(tables: &Tables) -> Vec<String> {
         let (counters, lines) = (tables.name(COUNTERS), tables.name(LINES));

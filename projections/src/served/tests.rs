@@ -39,6 +39,7 @@ fn stopped() -> StoppedAt {
         revision: Revision::FIRST,
         error: "it does not decode".to_owned(),
         attempts: 5,
+        cause: crate::StopCause::Event,
         since: domain::testing::now(),
     }
 }

@@ -1,27 +1,27 @@
 //! Applying events to a keyed model: load, fold, write each changed row once.
 
-use std::{
-    collections::{HashMap, HashSet},
-    panic::AssertUnwindSafe,
-    sync::Arc,
-};
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use infrastructure::{
     event_store::Position,
-    read_store::{ReadStore, ReadStoreError, Statement},
+    read_store::{ReadStore, Statement},
 };
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::{ApplyError, Builder, Shape};
+use super::{
+    ApplyError, Audience, Batch, Builder, CheckError, Checked, Copied, Difference, Failure, Look, Repaired, Shape,
+    Verified, check, ended, rows::Rows, rows::too_slow, verify,
+};
 use crate::{
     Change, Decoded, Hub, KeyedFold,
-    table::{Serving, TableSql, create_indexes, create_table, table_name},
+    bookkeeping::Tally,
+    table::{Serving, TableSql, create_indexes, create_table, form, table_name, written_hash},
 };
 
-/// How many rows a rebuild holds in memory before it writes them.
-const BUILDER_ROWS_MAX: usize = 32_768;
+/// A fold during a rebuild may take so long; longer and it counts as a failure of its event.
+const BUILD_FOLD_MAX: Duration = Duration::from_secs(5);
 
 /// A keyed model at work.
 #[derive(Debug)]
@@ -36,85 +36,41 @@ impl<M: KeyedFold> KeyedShape<M> {
         Self { hub: Hub::default(), serving: watch::Sender::new(None) }
     }
 
-    /// What queries read, if they read this generation.
-    fn serving(&self, generation: i64) -> Option<Arc<Serving<M>>> {
-        self.serving.borrow().clone().filter(|serving| serving.generation == generation)
+    /// What queries read, if they read this generation. A generation that nobody reads has no hot rows.
+    pub(super) fn table(&self, generation: i64) -> Arc<Serving<M>> {
+        let serving = self.serving.borrow().clone().filter(|serving| serving.generation == generation);
+        serving.unwrap_or_else(|| Arc::new(Serving::new(generation)))
+    }
+
+    fn announce(&self, changes: Vec<Change<M::Row>>, audience: Audience, scanned_to: Position) {
+        match audience {
+            Audience::Nobody => {}
+            Audience::Live => self.hub.announce(changes, M::topics, scanned_to),
+            Audience::Late => {
+                let Some(first) = changes.first() else { return };
+                let from = Position::new(first.position.value().saturating_sub(1));
+                let topics = changes.iter().flat_map(|change| {
+                    let others = change.row.as_ref().map(M::topics).unwrap_or_default();
+                    std::iter::once(change.key).chain(others)
+                });
+                let mut topics: Vec<Uuid> = topics.collect();
+                topics.sort_unstable();
+                topics.dedup();
+                self.hub.announce_gap_of(&topics, from);
+            }
+        }
     }
 }
 
-/// Rows by key, as they are in the table or will be.
-struct Rows<M: KeyedFold> {
-    rows: HashMap<Uuid, Option<M::Row>>,
-    changed: HashSet<Uuid>,
-}
-
-impl<M: KeyedFold> Rows<M> {
-    fn new() -> Self {
-        Self { rows: HashMap::new(), changed: HashSet::new() }
-    }
-
-    /// Loads the rows that `events` change and that are not here yet.
-    async fn load(
-        &mut self,
-        store: &dyn ReadStore,
-        table: &Serving<M>,
-        events: &[Decoded],
-    ) -> Result<(), ReadStoreError> {
-        let mut missing = Vec::new();
-        let mut seen = HashSet::new();
-        for event in events {
-            if let Some(key) = M::key(event)
-                && !self.rows.contains_key(&key)
-                && seen.insert(key)
-                && !M::starts(event)
-            {
-                match table.hot.get(&key) {
-                    Some(row) => drop(self.rows.insert(key, Some(row))),
-                    None => missing.push(key),
-                }
-            }
-        }
-        for query in table.sql.load_all(&missing) {
-            for row in store.query(query).await? {
-                self.rows.insert(row.uuid(0)?, Some(M::read(&row)?));
-            }
-        }
-        Ok(())
-    }
-
-    /// Folds one event; gives its key. A fold that panics counts as a failure of that event.
-    fn fold(&mut self, event: &Decoded) -> Result<Option<Uuid>, ApplyError> {
-        let panicked = |_| ApplyError::Event { position: event.position, error: "its fold panicked".to_owned() };
-        let key = std::panic::catch_unwind(|| M::key(event)).map_err(panicked)?;
-        let Some(key) = key else { return Ok(None) };
-        let row = self.rows.get_mut(&key).and_then(Option::take);
-        let folded = std::panic::catch_unwind(AssertUnwindSafe(|| M::fold(row, event))).map_err(panicked)?;
-        self.rows.insert(key, folded);
-        self.changed.insert(key);
-        Ok(Some(key))
-    }
-
-    /// The statements that write every changed row once.
-    fn statements(&mut self, table: &TableSql) -> Vec<Statement> {
-        let mut upserts = Vec::with_capacity(self.changed.len());
-        let mut deletes = Vec::new();
-        // In the order of the table's own index: neighbours in time are neighbours there, and written together.
-        let mut changed: Vec<Uuid> = self.changed.drain().collect();
-        changed.sort_unstable();
-        for key in changed {
-            match self.rows.get(&key).and_then(Option::as_ref) {
-                Some(row) => upserts.push(M::write(row)),
-                None => deletes.push(key),
-            }
-        }
-        let mut statements = Vec::new();
-        if !upserts.is_empty() {
-            statements.push(table.upsert(upserts));
-        }
-        if !deletes.is_empty() {
-            statements.push(table.delete(&deletes));
-        }
-        statements
+/// Folds where nobody else waits for the thread, at most for `limit`; then the thread is left alone with it.
+async fn isolated<T: Send + 'static>(
+    limit: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ApplyError> {
+    match tokio::time::timeout(limit, tokio::task::spawn_blocking(work)).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(error)) => Err(ended(&error, "writing its row panicked")),
+        Err(_) => Err(ApplyError::Batch(too_slow(limit, limit))),
     }
 }
 
@@ -128,8 +84,21 @@ impl<M: KeyedFold> Shape for KeyedShape<M> {
         M::VERSION
     }
 
+    fn form(&self) -> String {
+        form::<M>()
+    }
+
     fn events(&self) -> &'static [&'static str] {
         M::EVENTS
+    }
+
+    fn key(&self, event: &Decoded) -> Result<Option<Uuid>, String> {
+        std::panic::catch_unwind(|| {
+            let key = M::key(event);
+            M::starts(event);
+            key
+        })
+        .map_err(|_| "finding its key panicked".to_owned())
     }
 
     fn tables(&self, generation: i64) -> Vec<String> {
@@ -144,55 +113,78 @@ impl<M: KeyedFold> Shape for KeyedShape<M> {
         create_indexes::<M>(generation)
     }
 
-    async fn apply(
-        &self,
-        store: &dyn ReadStore,
-        generation: i64,
-        events: &[Decoded],
-        scanned_to: Position,
-        checkpoint: Statement,
-        is_live: bool,
-    ) -> Result<(), ApplyError> {
-        // A generation that nobody reads yet has no hot rows.
-        let serving = self.serving(generation).unwrap_or_else(|| Arc::new(Serving::new(generation)));
+    async fn apply(&self, batch: Batch<'_>) -> Result<Vec<Failure>, ApplyError> {
+        let Batch { store, generation, events, scanned_to, limit, audience, finish } = batch;
+        let table = self.table(generation);
         let mut rows = Rows::<M>::new();
-        rows.load(store, &serving, events).await?;
-        let mut changes = Vec::new();
-        for event in events {
-            let Some(key) = rows.fold(event)? else { continue };
-            if is_live {
-                changes.push(Change {
-                    position: event.position,
-                    revision: event.revision,
-                    occurred_at: event.recorded_at,
-                    key,
-                    event: event.event.clone(),
-                    row: rows.rows.get(&key).cloned().flatten(),
-                });
-            }
-        }
-        let mut statements = rows.statements(&serving.sql);
-        statements.push(checkpoint);
+        rows.load(store, &table, &events).await?;
+        let sql = table.sql.clone();
+        let (rows, changes, failures, mut statements) = isolated(limit, move || {
+            let mut changes = Vec::new();
+            let heard = (audience != Audience::Nobody).then_some(&mut changes);
+            let failures = rows.fold(&events, limit, heard);
+            let statements = rows.statements(&sql, None);
+            (rows.rows, changes, failures, statements)
+        })
+        .await?;
+        statements.extend(finish(&failures));
         if let Err(error) = store.transaction(statements).await {
             // Whether it was written, or by whom, may be in doubt now: the table knows.
-            serving.hot.clear();
+            table.hot.clear();
             return Err(error.into());
         }
-        for (key, row) in rows.rows {
+        for (key, row) in rows {
             match row {
-                Some(row) => serving.hot.insert(key, row),
-                None => drop(serving.hot.remove(&key)),
+                Some(row) => table.hot.insert(key, row),
+                None => drop(table.hot.remove(&key)),
             }
         }
-        if is_live {
-            self.hub.announce(changes, M::topics, scanned_to);
-        }
-        Ok(())
+        self.announce(changes, audience, scanned_to);
+        Ok(failures)
     }
 
-    fn builder(&self, generation: i64) -> Box<dyn Builder> {
-        let table = Serving::new(generation);
-        Box::new(KeyedBuilder::<M> { table, rows: Rows::new(), flushed: HashMap::new() })
+    fn builder(&self, generation: i64, tally: Option<Tally>) -> Box<dyn Builder> {
+        Box::new(KeyedBuilder::<M> {
+            table: Serving::new(generation),
+            rows: Rows::new(),
+            flushed: HashMap::new(),
+            prior: HashMap::new(),
+            tally,
+            bytes: 0,
+        })
+    }
+
+    fn folds_rows(&self) -> bool {
+        M::sources(Uuid::nil()) != crate::Sources::Log
+    }
+
+    async fn verify(&self, look: Look<'_>, expected: Option<Tally>) -> Result<Verified, CheckError> {
+        verify::keyed::<M>(look, expected).await
+    }
+
+    async fn check(&self, look: Look<'_>, keys: &[Uuid]) -> Result<Checked, CheckError> {
+        check::check::<M>(look, &self.table(look.generation), keys).await
+    }
+
+    async fn sample(&self, look: Look<'_>, dice: u64, count: usize) -> Result<Vec<Uuid>, CheckError> {
+        check::sample::<M>(look, dice, count).await
+    }
+
+    async fn repair(&self, look: Look<'_>, keys: &[Uuid], with: Vec<Statement>) -> Result<Vec<Repaired>, CheckError> {
+        let table = self.table(look.generation);
+        let (repaired, topics) = check::repair::<M>(look, &table, keys, with).await?;
+        if self.serving.borrow().as_ref().is_some_and(|serving| serving.generation == look.generation) {
+            self.hub.announce_gap_of(&topics, look.position);
+        }
+        Ok(repaired)
+    }
+
+    async fn copy(&self, look: Look<'_>, to: i64, after: Option<Uuid>) -> Result<Option<Copied>, CheckError> {
+        check::copy::<M>(look, to, after).await
+    }
+
+    async fn compare(&self, look: Look<'_>, other: i64, limit: usize) -> Result<Vec<Difference>, CheckError> {
+        check::compare::<M>(look, other, limit).await
     }
 
     fn serve(&self, generation: i64, position: Position, has_gap: bool) {
@@ -201,6 +193,17 @@ impl<M: KeyedFold> Shape for KeyedShape<M> {
             self.hub.announce_gap(position);
         } else {
             self.hub.begin(position);
+        }
+    }
+
+    fn reads(&self, _version: i64, form: &str) -> bool {
+        TableSql::frozen::<M>(0, form).is_some()
+    }
+
+    fn serve_frozen(&self, generation: i64, form: &str, position: Position) {
+        if let Some(sql) = TableSql::frozen::<M>(generation, form) {
+            self.serving.send_replace(Some(Arc::new(Serving::of(generation, sql))));
+            self.hub.announce_gap(position);
         }
     }
 
@@ -215,11 +218,15 @@ struct KeyedBuilder<M: KeyedFold> {
     rows: Rows<M>,
     /// What was flushed last: it may be on its way into the table still.
     flushed: HashMap<Uuid, Option<M::Row>>,
+    /// The hashes of rows in the table, of those that are here or were flushed last.
+    prior: HashMap<Uuid, u64>,
+    tally: Option<Tally>,
+    bytes: usize,
 }
 
 #[async_trait]
 impl<M: KeyedFold> Builder for KeyedBuilder<M> {
-    async fn apply(&mut self, store: &dyn ReadStore, events: &[Decoded]) -> Result<(), ApplyError> {
+    async fn apply(&mut self, store: &dyn ReadStore, events: Vec<Decoded>) -> Result<Vec<Failure>, ApplyError> {
         for key in events.iter().filter_map(M::key) {
             if !self.rows.rows.contains_key(&key)
                 && let Some(row) = self.flushed.remove(&key)
@@ -227,20 +234,47 @@ impl<M: KeyedFold> Builder for KeyedBuilder<M> {
                 self.rows.rows.insert(key, row);
             }
         }
-        self.rows.load(store, &self.table, events).await?;
-        for event in events {
-            self.rows.fold(event)?;
-        }
-        Ok(())
+        let found = self.rows.load(store, &self.table, &events).await?;
+        self.bytes += events.iter().map(|event| event.bytes).sum::<usize>();
+        let mut rows = std::mem::replace(&mut self.rows, Rows::new());
+        let counts = self.tally.is_some();
+        let folding = tokio::task::spawn_blocking(move || {
+            let hash = |key| rows.rows.get(key).and_then(Option::as_ref).map(|row| written_hash(&M::write(row)));
+            let hashes: Vec<(Uuid, u64)> =
+                if counts { found.iter().filter_map(|key| Some((*key, hash(key)?))).collect() } else { Vec::new() };
+            let failures = rows.fold(&events, BUILD_FOLD_MAX, None);
+            (rows, hashes, failures)
+        });
+        let (rows, hashes, failures) = folding.await.map_err(|error| ended(&error, "reading a row back panicked"))?;
+        self.rows = rows;
+        self.prior.extend(hashes);
+        Ok(failures)
     }
 
-    fn is_full(&self) -> bool {
-        self.rows.rows.len() >= BUILDER_ROWS_MAX
+    fn held(&self) -> (usize, usize) {
+        (self.rows.rows.len(), self.bytes)
     }
 
-    fn flush(&mut self) -> Vec<Statement> {
-        let statements = self.rows.statements(&self.table.sql);
+    fn flush(&mut self) -> Result<Vec<Statement>, ApplyError> {
+        let Self { table, rows, prior, tally, .. } = self;
+        let counted = tally.as_mut().map(|tally| (tally, &mut *prior));
+        let statements = std::panic::catch_unwind(AssertUnwindSafe(|| rows.statements(&table.sql, counted)))
+            .map_err(|_| ApplyError::Batch("writing a row panicked".to_owned()))?;
         self.flushed = std::mem::take(&mut self.rows.rows);
-        statements
+        self.prior.retain(|key, _| self.flushed.contains_key(key));
+        self.bytes = 0;
+        Ok(statements)
+    }
+
+    fn tally(&self) -> Option<Tally> {
+        self.tally
+    }
+
+    fn reset(&mut self) {
+        self.rows = Rows::new();
+        self.flushed.clear();
+        self.prior.clear();
+        self.tally = None;
+        self.bytes = 0;
     }
 }

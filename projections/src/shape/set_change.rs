@@ -1,19 +1,23 @@
 //! Applying events to a model of set changes: their statements, in order, in one transaction.
 
-use std::{marker::PhantomData, panic::AssertUnwindSafe};
+use std::{collections::HashSet, marker::PhantomData, panic::AssertUnwindSafe, time::Duration};
 
 use async_trait::async_trait;
 use infrastructure::{
     event_store::Position,
-    read_store::{ReadStore, Statement},
+    read_store::{Cost, Query, ReadStore, Statement},
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
+use uuid::Uuid;
 
-use super::{ApplyError, Builder, Shape};
-use crate::{Decoded, SetChange, Tables};
+use super::{
+    ApplyError, Batch, Builder, CheckError, Checked, Copied, Difference, Failure, Look, Repaired, Shape, Verified,
+    ended, rows::too_slow, verify,
+};
+use crate::{Decoded, SetChange, Tables, bookkeeping::Tally, decoded::Place};
 
-/// How many statements a rebuild holds back before it writes them.
-const BUILDER_STATEMENTS_MAX: usize = 8_192;
+/// Making an event's statements during a rebuild may take so long.
+const BUILD_CHANGE_MAX: Duration = Duration::from_secs(5);
 
 /// A model of set changes at work.
 #[derive(Debug)]
@@ -29,10 +33,29 @@ impl<M: SetChange> SetChangeShape<M> {
     }
 }
 
-/// The event's statements. One that panics counts as a failure of that event.
-fn changes<M: SetChange>(event: &Decoded, tables: &Tables) -> Result<Vec<Statement>, ApplyError> {
-    std::panic::catch_unwind(AssertUnwindSafe(|| M::changes(event, tables)))
-        .map_err(|_| ApplyError::Event { position: event.position, error: "its change panicked".to_owned() })
+/// The statements of these events in order, and what failed. Later events of a key that failed are kept back.
+fn changes<M: SetChange>(events: &[Decoded], tables: &Tables, limit: Duration) -> (Vec<Statement>, Vec<Failure>) {
+    let (mut statements, mut failures) = (Vec::new(), Vec::new());
+    let mut waiting = HashSet::new();
+    for (index, event) in events.iter().enumerate() {
+        let key = std::panic::catch_unwind(|| M::key(event)).unwrap_or(event.stream.id);
+        if waiting.contains(&key) {
+            failures.push(Failure { index, place: Place::of(event), key, error: None });
+            continue;
+        }
+        let started = Instant::now();
+        let error = match std::panic::catch_unwind(AssertUnwindSafe(|| M::changes(event, tables))) {
+            Err(_) => "its change panicked".to_owned(),
+            Ok(_) if started.elapsed() > limit => too_slow(started.elapsed(), limit),
+            Ok(changes) => {
+                statements.extend(changes);
+                continue;
+            }
+        };
+        waiting.insert(key);
+        failures.push(Failure { index, place: Place::of(event), key, error: Some(error) });
+    }
+    (statements, failures)
 }
 
 #[async_trait]
@@ -45,8 +68,16 @@ impl<M: SetChange> Shape for SetChangeShape<M> {
         M::VERSION
     }
 
+    fn form(&self) -> String {
+        M::TABLES.join(", ")
+    }
+
     fn events(&self) -> &'static [&'static str] {
         M::EVENTS
+    }
+
+    fn key(&self, event: &Decoded) -> Result<Option<Uuid>, String> {
+        std::panic::catch_unwind(|| Some(M::key(event))).map_err(|_| "finding its key panicked".to_owned())
     }
 
     fn tables(&self, generation: i64) -> Vec<String> {
@@ -64,32 +95,85 @@ impl<M: SetChange> Shape for SetChangeShape<M> {
         Vec::new()
     }
 
-    async fn apply(
-        &self,
-        store: &dyn ReadStore,
-        generation: i64,
-        events: &[Decoded],
-        _scanned_to: Position,
-        checkpoint: Statement,
-        _is_live: bool,
-    ) -> Result<(), ApplyError> {
+    async fn apply(&self, batch: Batch<'_>) -> Result<Vec<Failure>, ApplyError> {
+        let Batch { store, generation, events, limit, finish, .. } = batch;
         let tables = Tables::new(M::NAME, generation);
-        let mut statements = Vec::new();
-        for event in events {
-            statements.extend(changes::<M>(event, &tables)?);
-        }
-        statements.push(checkpoint);
+        let making = tokio::task::spawn_blocking(move || changes::<M>(&events, &tables, limit));
+        let (mut statements, failures) = match tokio::time::timeout(limit, making).await {
+            Ok(Ok(made)) => made,
+            Ok(Err(error)) => return Err(ended(&error, "its change panicked")),
+            Err(_) => return Err(ApplyError::Batch(too_slow(limit, limit))),
+        };
+        statements.extend(finish(&failures));
         store.transaction(statements).await?;
-        Ok(())
+        Ok(failures)
     }
 
-    fn builder(&self, generation: i64) -> Box<dyn Builder> {
+    fn builder(&self, generation: i64, _tally: Option<Tally>) -> Box<dyn Builder> {
         let tables = Tables::new(M::NAME, generation);
-        Box::new(SetChangeBuilder::<M> { tables, held: Vec::new(), model: PhantomData })
+        Box::new(SetChangeBuilder::<M> { tables, held: Vec::new(), bytes: 0, model: PhantomData })
+    }
+
+    fn folds_rows(&self) -> bool {
+        false
+    }
+
+    async fn verify(&self, look: Look<'_>, _expected: Option<Tally>) -> Result<Verified, CheckError> {
+        verify::set_change::<M>(look).await
+    }
+
+    async fn check(&self, _look: Look<'_>, _keys: &[Uuid]) -> Result<Checked, CheckError> {
+        Err(CheckError::NotByKey)
+    }
+
+    async fn sample(&self, _look: Look<'_>, _dice: u64, _count: usize) -> Result<Vec<Uuid>, CheckError> {
+        Ok(Vec::new())
+    }
+
+    async fn repair(
+        &self,
+        _look: Look<'_>,
+        _keys: &[Uuid],
+        _with: Vec<Statement>,
+    ) -> Result<Vec<Repaired>, CheckError> {
+        Err(CheckError::NotByKey)
+    }
+
+    async fn copy(&self, _look: Look<'_>, _to: i64, _after: Option<Uuid>) -> Result<Option<Copied>, CheckError> {
+        Err(CheckError::NotByKey)
+    }
+
+    async fn compare(&self, look: Look<'_>, other: i64, limit: usize) -> Result<Vec<Difference>, CheckError> {
+        let (ours, theirs) = (Tables::new(M::NAME, look.generation), Tables::new(M::NAME, other));
+        let mut differences = Vec::new();
+        for table in M::TABLES {
+            let (ours, theirs) = (ours.name(table), theirs.name(table));
+            for (one, two, is_ours) in [(&ours, &theirs, true), (&theirs, &ours, false)] {
+                let sql = format!("SELECT * FROM {one} EXCEPT SELECT * FROM {two} LIMIT {limit}");
+                let rows = look.store.query(Query { sql: sql.into(), params: vec![], cost: Cost::Scan }).await?;
+                for row in rows {
+                    let text = Some(format!("{table}: {:?}", row.0));
+                    let (stored, folded) = if is_ours { (text, None) } else { (None, text) };
+                    let key = row.uuid(0).unwrap_or_default();
+                    let (generation, position) = (look.generation, look.position);
+                    differences.push(Difference { key, generation, position, stored, folded });
+                }
+            }
+        }
+        differences.truncate(limit);
+        Ok(differences)
     }
 
     fn serve(&self, generation: i64, _position: Position, _has_gap: bool) {
         self.serving.send_replace(Some(Tables::new(M::NAME, generation)));
+    }
+
+    fn reads(&self, version: i64, _form: &str) -> bool {
+        (i64::from(M::READS_SINCE)..=i64::from(M::VERSION)).contains(&version)
+    }
+
+    fn serve_frozen(&self, generation: i64, _form: &str, position: Position) {
+        self.serve(generation, position, true);
     }
 
     fn close(&self) {}
@@ -98,23 +182,34 @@ impl<M: SetChange> Shape for SetChangeShape<M> {
 struct SetChangeBuilder<M: SetChange> {
     tables: Tables,
     held: Vec<Statement>,
+    bytes: usize,
     model: PhantomData<fn() -> M>,
 }
 
 #[async_trait]
 impl<M: SetChange> Builder for SetChangeBuilder<M> {
-    async fn apply(&mut self, _store: &dyn ReadStore, events: &[Decoded]) -> Result<(), ApplyError> {
-        for event in events {
-            self.held.extend(changes::<M>(event, &self.tables)?);
-        }
-        Ok(())
+    async fn apply(&mut self, _store: &dyn ReadStore, events: Vec<Decoded>) -> Result<Vec<Failure>, ApplyError> {
+        self.bytes += events.iter().map(|event| event.bytes).sum::<usize>();
+        let (statements, failures) = changes::<M>(&events, &self.tables, BUILD_CHANGE_MAX);
+        self.held.extend(statements);
+        Ok(failures)
     }
 
-    fn is_full(&self) -> bool {
-        self.held.len() >= BUILDER_STATEMENTS_MAX
+    fn held(&self) -> (usize, usize) {
+        (self.held.len(), self.bytes)
     }
 
-    fn flush(&mut self) -> Vec<Statement> {
-        std::mem::take(&mut self.held)
+    fn flush(&mut self) -> Result<Vec<Statement>, ApplyError> {
+        self.bytes = 0;
+        Ok(std::mem::take(&mut self.held))
+    }
+
+    fn tally(&self) -> Option<Tally> {
+        None
+    }
+
+    fn reset(&mut self) {
+        self.held.clear();
+        self.bytes = 0;
     }
 }

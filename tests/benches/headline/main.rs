@@ -4,13 +4,14 @@
 //! Every number that depends on the machine is a share of a floor that is measured beside it, in turns, so that a
 //! machine that is slow or busy moves both. The server is this program, started a second time with the data directory
 //! on the real disk; the load comes from the first process over loopback. Nothing here asserts a time: it prints what
-//! it found next to the goal. Slice map: http.rs (orders over HTTP), visible.rs, push.rs, executor.rs, replay.rs (what
+//! it found next to the goal. Slice map: http.rs (orders over HTTP), visible.rs, push.rs, executor.rs, replay.rs, live.rs (what
 //! is measured); server.rs, client.rs, socket.rs, history.rs (what it is measured with); report.rs.
 
 mod client;
 mod executor;
 mod history;
 mod http;
+mod live;
 mod machine;
 mod push;
 mod replay;
@@ -39,6 +40,8 @@ enum Section {
     HotStream,
     /// A rebuild, and a bare scan.
     Rebuild,
+    /// Commands during a rebuild, and its memory.
+    RebuildLive,
     /// From the acknowledgement to the query.
     Visible,
     /// From the change to the subscriber.
@@ -91,8 +94,9 @@ fn main() {
         report::progress(&format!("{section:?}"));
         measure(&mut report);
     }
-    if is_wanted(Section::Rebuild) || is_wanted(Section::Memory) {
-        replay::replay(&mut report, is_wanted(Section::Rebuild), is_wanted(Section::Memory));
+    let of_history = [Section::Rebuild, Section::RebuildLive, Section::Memory].map(is_wanted);
+    if of_history.contains(&true) {
+        replay::replay(&mut report, of_history);
     }
     report.print();
     if let Some(file) = args.json {

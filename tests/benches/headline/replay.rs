@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use crate::{
     client::{CLIENTS, Operation, clients, closed_loop, document, request},
-    executor, history, http,
+    executor, history, http, live,
     machine::{data_dir, per_second},
     report::{self, Goal, Report},
     server::{self, Server},
@@ -33,14 +33,18 @@ const QUERIES: usize = 500;
 /// How long clients ask for them.
 const QUERY_TIME: Duration = Duration::from_millis(500);
 
-/// Both rows, which share the log and its read models.
-pub(crate) fn replay(report: &mut Report, wants_rebuild: bool, wants_memory: bool) {
+/// All rows that share the log and its read models.
+pub(crate) fn replay(report: &mut Report, [wants_rebuild, wants_live, wants_memory]: [bool; 3]) {
     let data_dir = data_dir();
     let orders = executor::block_on(async {
         history::copy_to(data_dir.path()).await;
         report::progress("Rebuild");
         prepare(report, data_dir.path(), wants_rebuild).await
     });
+    if wants_live {
+        report::progress("RebuildLive");
+        live::rebuild_live(report, data_dir.path(), MODEL);
+    }
     if wants_memory {
         report::progress("Memory");
         start(report, data_dir.path(), &orders);

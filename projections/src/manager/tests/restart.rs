@@ -49,9 +49,8 @@ async fn a_newer_version_is_built_at_the_start_by_itself() {
     running.stop().await;
 
     let old = "SELECT count(*) FROM sqlite_master WHERE name LIKE 'product_sales_g1%'";
-    assert!(world.number(old).await > 0, "kept as long as a query may be reading it");
     world.start().await.stop().await;
-    assert_eq!(world.number(old).await, 0);
+    assert!(world.number(old).await > 0, "kept for the build that made it");
 }
 
 #[tokio::test]
@@ -93,7 +92,7 @@ fn rows_and_checkpoint_survive_a_crash_together() {
                 rows,
                 Arc::new(SystemClock),
                 Lifecycle::new(),
-                ProjectionOptions { batch_events_max: 3 },
+                ProjectionOptions { batch_events_max: 3, ..ProjectionOptions::default() },
             )
             .await
             .unwrap();
@@ -131,9 +130,10 @@ async fn a_stop_at_any_moment_of_a_rebuild_leaves_a_generation_that_serves() {
     let mut switched = 0;
     for round in 0..40_u64 {
         let running = world.start().await;
-        let generation = running.status("product_sales").generation;
         assert_eq!(running.sales("TEA").await, (200, 200));
+        // A start goes on with what the last stop interrupted.
         running.settle("product_sales").await;
+        let generation = running.status("product_sales").generation;
         let progress = running.manager.rebuild("product_sales").await.unwrap();
         // From at once to some time after the end.
         let wait = Duration::from_micros(round * 300);

@@ -1,0 +1,30 @@
+//! What everything that works on one projection needs.
+
+use std::{sync::Arc, time::Duration};
+
+use infrastructure::{clock::Clock, event_store::EventStore, lifecycle::Lifecycle, read_store::ReadStore};
+
+use crate::{OnFailure, shape::Shape, status::Monitor};
+
+/// What worker, rebuild, follower and manager need.
+#[derive(Clone, Debug)]
+pub(crate) struct Context {
+    pub(crate) shape: Arc<dyn Shape>,
+    pub(crate) on_failure: OnFailure,
+    pub(crate) events: Arc<dyn EventStore>,
+    pub(crate) rows: Arc<dyn ReadStore>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) lifecycle: Lifecycle,
+    pub(crate) monitor: Arc<Monitor>,
+    /// What this build can decode; see [`infrastructure::codec::fingerprint`].
+    pub(crate) build: Arc<str>,
+    pub(crate) batch_events_max: usize,
+    /// How long applying one event may take.
+    pub(crate) event_limit: Duration,
+}
+
+impl Context {
+    pub(crate) fn name(&self) -> &'static str {
+        self.shape.name()
+    }
+}

@@ -1,0 +1,415 @@
+//! An event that cannot be applied keeps back its own key, and nothing else.
+
+use infrastructure::event_store::EVENT_BYTES_MAX;
+
+use super::{kit::*, *};
+use crate::{ParkedFilter, ParkedPage, ParkedState, StopCause, tests::block_on};
+
+const KINDS: [&str; 7] = ["unreadable", "oversized", "fold", "key", "write", "refuse", "slow"];
+
+async fn poison(hall: &Hall, n: u64, kind: &str) -> Position {
+    match kind {
+        "unreadable" => hall.ship_unreadable(n, "order.shipped.v1", r#"{"order":"#).await,
+        "oversized" => {
+            let (type_name, data) = hall.harmless(n);
+            let data = format!("{}{data}", " ".repeat(EVENT_BYTES_MAX));
+            hall.ship_unreadable(n, &type_name, &data).await
+        }
+        told => hall.ship(n, told).await,
+    }
+}
+
+/// Two orders, then a failing event of the second one, with harmless events around and behind it.
+async fn spoil(hall: &Hall, kind: &str) -> Position {
+    hall.ship(2, "fine").await;
+    let bad = poison(hall, 2, kind).await;
+    hall.ship(1, "fine").await;
+    hall.ship(2, "behind").await;
+    hall.ship(1, "fine").await;
+    hall.ship(2, "behind").await;
+    bad
+}
+
+/// The parked events of order 2 in a hall that was spoiled.
+fn waiting(hall: &Hall, bad: Position) -> Vec<(Uuid, u64, ParkedState)> {
+    let at = bad.value();
+    let states = [(at, ParkedState::Failed), (at + 2, ParkedState::Queued), (at + 4, ParkedState::Queued)];
+    states.map(|(at, state)| (hall.key(2), at, state)).to_vec()
+}
+
+async fn spoiled(kind: &str) -> (Hall, Open<1, 0>, Position) {
+    let mut hall = Hall::patient();
+    if kind == "slow" {
+        hall.options.event_limit = LIMIT;
+    }
+    for n in 1..=3 {
+        hall.place(n).await;
+    }
+    let open = hall.open().await;
+    let bad = spoil(&hall, kind).await;
+    open.catch_up(&hall).await;
+    (hall, open, bad)
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_applied_parks_its_key_and_no_other() {
+    for kind in KINDS {
+        let (hall, open, bad) = spoiled(kind).await;
+        let kept = hall.reference_before(&[(2, bad)]).await;
+        assert_eq!((open.trails().await, open.lines().await), (kept.clone(), kept), "{kind}");
+        for name in ["notes", "ledger"] {
+            assert_eq!(open.parked(name).await, waiting(&hall, bad), "{kind}");
+            let status = open.status(name);
+            assert_eq!((status.parked.keys, status.parked.events), (1, 3), "{kind}");
+            assert_eq!(status.state, ProjectionState::Running, "{kind}");
+        }
+        let behind = open.notes.behind(hall.key(2)).expect("its row is behind");
+        assert_eq!((behind.position, behind.attempts, behind.next_retry), (bad, 1, None), "{kind}");
+        assert!(!behind.error.is_empty(), "{kind} says nothing");
+        assert_eq!(open.notes.behind(hall.key(1)), None, "{kind}");
+
+        hall.events.is_true_again();
+        hall.mend();
+        let released = open.manager.retry("notes", hall.key(2)).await.unwrap();
+        assert_eq!((released.applied, released.waits_at), (3, None), "{kind}");
+        assert_eq!(open.manager.retry_all("ledger").await.unwrap(), 1);
+        open.is_released().await;
+        assert_eq!(open.trails().await, hall.reference().await, "{kind}");
+        assert_eq!(open.lines().await, hall.reference().await, "{kind}");
+        assert_eq!(open.notes.behind(hall.key(2)), None, "{kind}");
+        open.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn the_same_happens_when_everything_is_in_one_batch_or_in_one_rebuild() {
+    for kind in KINDS.into_iter().filter(|kind| *kind != "slow") {
+        for is_rebuilt in [false, true] {
+            let hall = Hall::patient();
+            let live = if is_rebuilt { None } else { Some(hall.open().await) };
+            if let Some(live) = &live {
+                live.manager.pause("notes", pause(None)).await.unwrap();
+                live.manager.pause("ledger", pause(None)).await.unwrap();
+            }
+            for n in 1..=3 {
+                hall.place(n).await;
+            }
+            let bad = spoil(&hall, kind).await;
+            let open = match live {
+                Some(live) => {
+                    live.manager.resume("notes").await.unwrap();
+                    live.manager.resume("ledger").await.unwrap();
+                    live
+                }
+                None => hall.open().await,
+            };
+            open.catch_up(&hall).await;
+            let kept = hall.reference_before(&[(2, bad)]).await;
+            assert_eq!(open.trails().await, kept, "{kind}, {is_rebuilt}");
+            assert_eq!(open.lines().await, kept, "{kind}, {is_rebuilt}");
+            for name in ["notes", "ledger"] {
+                assert_eq!(open.parked(name).await, waiting(&hall, bad), "{kind}, {is_rebuilt}");
+            }
+            open.stop().await;
+        }
+    }
+}
+
+pub(super) fn pause(at: Option<Position>) -> Pause {
+    Pause { by: "she".to_owned(), reason: Some("a test".to_owned()), since: domain::testing::now(), at }
+}
+
+#[tokio::test]
+async fn a_defect_of_one_projection_is_nothing_to_another() {
+    let (hall, open, bad) = spoiled("notes").await;
+    assert_eq!(open.trails().await, hall.reference_before(&[(2, bad)]).await);
+    assert_eq!(open.lines().await, hall.reference().await);
+    assert_eq!(open.parked("ledger").await, []);
+    open.stop().await;
+}
+
+#[tokio::test]
+async fn what_the_codec_does_not_know_parks_an_order_of_the_real_models() {
+    let world = World::new();
+    world.append(placed(1, 1, &[("TEA", 1)])).await;
+    let running = world.start().await;
+    let bad = world.append_broken(1, "order.placed.v99").await;
+    world.append(placed(2, 1, &[("TEA", 2)])).await;
+    let head = world.append(cancelled(1)).await;
+    running.catch_up(head).await;
+    let rows = running.orders().await;
+    assert_eq!(rows.len(), 2);
+    assert!(rows.iter().all(|row| row.cancel_reason.is_none()), "an order got past an event it cannot read");
+    assert_eq!(running.sales("TEA").await, (3, 2));
+    for (name, events) in [("order_summary", 2), ("product_sales", 2), ("product_catalog", 0)] {
+        assert_eq!(running.status(name).parked.events, events, "{name}");
+    }
+    let (key, behind) = running.status("order_summary").first_parked.expect("it says so");
+    assert_eq!((key, behind.position), (order(1).uuid(), bad));
+    assert!(behind.error.contains("order.placed.v99"), "{}", behind.error);
+    running.stop().await;
+}
+
+async fn entries(open: &Open<1, 0>) -> Vec<crate::ParkedEvent> {
+    let filter = ParkedFilter { projection: Some("notes".to_owned()), ..ParkedFilter::default() };
+    open.manager.parked(&ParkedPage { filter, limit: 100, ..ParkedPage::default() }).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_parked_key_is_tried_again_by_itself_with_growing_pauses_then_it_waits() {
+    let mut hall = Hall::new();
+    let pause_min = Duration::from_millis(60);
+    hall.on_failure = OnFailure { pause_min, pause_max: Duration::from_secs(1), ..hall.on_failure };
+    hall.place(1).await;
+    let open = hall.open().await;
+    let bad = hall.ship(1, "fold").await;
+    let mut tries = std::collections::BTreeMap::new();
+    while !tries.contains_key(&4) {
+        for entry in entries(&open).await {
+            assert_eq!(entry.position, bad);
+            tries.insert(entry.attempts, entry.next_retry.map(|next| (next - entry.last_at).to_std().unwrap()));
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    assert_eq!(tries.keys().copied().collect::<Vec<_>>(), [1, 2, 3, 4]);
+    for attempts in 1..=3_u32 {
+        let longest = pause_min * 2_u32.pow(attempts - 1);
+        let pause = tries[&attempts].expect("it is tried again");
+        assert!((longest / 2..=longest).contains(&pause), "try {attempts}: {pause:?}");
+    }
+    assert_eq!(tries[&4], None, "then it waits for somebody");
+    hall.mend();
+    tokio::time::sleep(pause_min * 4).await;
+    assert_eq!(open.status("notes").parked.events, 1, "nobody tries it any more");
+    open.stop().await;
+}
+
+#[tokio::test]
+async fn what_passes_by_itself_is_released_by_itself() {
+    let mut hall = Hall::new();
+    hall.on_failure = hall.on_failure.attempts(1_000);
+    hall.place(1).await;
+    let open = hall.open().await;
+    hall.ship(1, "fold").await;
+    hall.ship(1, "behind").await;
+    eventually("it is tried a few times", || {
+        open.notes.behind(hall.key(1)).is_some_and(|behind| behind.attempts > 3)
+    })
+    .await;
+    hall.mend();
+    open.is_released().await;
+    assert_eq!(open.trails().await, hall.reference().await);
+    assert_eq!(open.lines().await, hall.reference().await);
+    open.stop().await;
+}
+
+#[tokio::test]
+async fn a_release_while_the_read_store_is_away_is_tried_again_and_says_so() {
+    let (hall, open, _) = spoiled("notes").await;
+    hall.mend();
+    let busy = ReadStoreError::Unavailable("it is busy".to_owned());
+    hall.rows.fail_queries(&[busy.clone(), busy]);
+    assert_eq!(open.manager.retry_all("notes").await.unwrap(), 1);
+    open.is_released().await;
+    assert!(hall.rows.is_done(), "it was not away");
+    eventually("it runs again", || open.state("notes") == ProjectionState::Running).await;
+    assert_eq!(open.trails().await, hall.reference().await);
+    open.stop().await;
+}
+
+#[tokio::test]
+async fn a_new_build_tries_what_another_one_has_parked() {
+    for column in ["build = 'older'", "version = 0"] {
+        let (hall, open, _) = spoiled("fold").await;
+        open.stop().await;
+        hall.mend();
+        let same = hall.open().await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(same.status("notes").parked.events, 3, "the same build knows no better");
+        same.stop().await;
+        hall.sql(format!("UPDATE projection_parked SET {column}")).await;
+        let newer = hall.open().await;
+        newer.is_released().await;
+        assert_eq!(newer.trails().await, hall.reference().await);
+        assert_eq!(newer.lines().await, hall.reference().await);
+        newer.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_rebuild_with_a_mended_model_releases_everything() {
+    let (hall, open, bad) = spoiled("write").await;
+    let still = open.rebuilt("notes").await;
+    assert_eq!((still.phase, still.parked_keys), (RebuildPhase::Done, 1));
+    assert_eq!(open.parked("notes").await, waiting(&hall, bad), "the model is as it was");
+    hall.mend();
+    for name in ["notes", "ledger"] {
+        assert_eq!(open.rebuilt(name).await.phase, RebuildPhase::Done);
+        assert_eq!(open.status(name).parked.events, 0);
+    }
+    assert_eq!(open.notes.behind(hall.key(2)), None);
+    assert_eq!(open.trails().await, hall.reference().await);
+    assert_eq!(open.lines().await, hall.reference().await);
+    open.stop().await;
+}
+
+#[tokio::test]
+async fn a_stop_and_a_start_change_nothing_of_what_is_parked() {
+    let (hall, open, bad) = spoiled("unreadable").await;
+    let before = entries(&open).await;
+    open.stop().await;
+    let open = hall.open().await;
+    assert_eq!(entries(&open).await, before);
+    assert_eq!(open.notes.behind(hall.key(2)).map(|behind| behind.position), Some(bad));
+    hall.ship(2, "later").await;
+    open.catch_up(&hall).await;
+    assert_eq!(open.trails().await, hall.reference_before(&[(2, bad)]).await, "it still waits");
+    assert_eq!(open.status("notes").parked.events, 4);
+    open.stop().await;
+}
+
+/// A process that dies while it parks: the entry and the checkpoint come together or not at all.
+#[test]
+fn what_is_parked_survives_a_crash_at_any_moment() {
+    let mut hall = Hall::patient();
+    hall.options.batch_events_max = 3;
+    block_on(async {
+        for n in 0..5 {
+            hall.place(n).await;
+        }
+    });
+    let mut poisoned: Vec<(u64, Position)> = Vec::new();
+    for round in 0..12_u64 {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        runtime.block_on(async {
+            let rows = Arc::new(open_rows(&hall.folder.path().join("read.db")));
+            let open = hall.try_open::<1, 0>(rows).await.unwrap();
+            open.catch_up(&hall).await;
+            for n in 0..5 {
+                let is_poison = n == round % 6 && !poisoned.iter().any(|(known, _)| *known == n);
+                let at = hall.ship(n, if is_poison { "fold" } else { "fine" }).await;
+                if is_poison {
+                    poisoned.push((n, at));
+                }
+                hall.ship(n, "fine").await;
+            }
+            // From at once to some time after everything is applied.
+            tokio::time::sleep(Duration::from_micros(round * 900)).await;
+        });
+        runtime.shutdown_background();
+    }
+    assert_eq!(poisoned.len(), 5, "every order was poisoned at some time");
+    block_on(async {
+        let open = hall.open().await;
+        let kept = hall.reference_before(&poisoned).await;
+        assert_eq!((open.trails().await, open.lines().await), (kept.clone(), kept.clone()));
+        let all = hall.reference().await;
+        let missing = all.iter().map(|(key, trail)| trail.len() - kept[key].len()).sum::<usize>();
+        assert_eq!(open.parked("notes").await.len(), missing, "what is not applied is parked");
+        hall.mend();
+        open.manager.retry_all("notes").await.unwrap();
+        open.manager.retry_all("ledger").await.unwrap();
+        open.is_released().await;
+        assert_eq!((open.trails().await, open.lines().await), (all.clone(), all));
+        open.stop().await;
+    });
+}
+
+#[tokio::test]
+async fn a_write_that_came_through_unnoticed_parks_all_the_same() {
+    let hall = Hall::patient();
+    hall.place(1).await;
+    let open = hall.open().await;
+    open.manager.pause("ledger", pause(None)).await.unwrap();
+    hall.rows.lose_answers(&[ReadStoreError::Unavailable("the line is dead".to_owned())]);
+    let bad = hall.ship(1, "fold").await;
+    open.notes.wait(bad, LONG).await.unwrap();
+    let last = hall.ship(1, "behind").await;
+    open.notes.wait(last, LONG).await.unwrap();
+    assert!(hall.rows.is_done(), "no answer was lost");
+    assert_eq!(open.trails().await, hall.reference_before(&[(1, bad)]).await, "it did not overtake");
+    let states: Vec<ParkedState> = open.parked("notes").await.into_iter().map(|(_, _, state)| state).collect();
+    assert_eq!(states, [ParkedState::Failed, ParkedState::Queued]);
+    assert_eq!(open.status("notes").parked.events, 2);
+    open.stop().await;
+}
+
+#[tokio::test]
+async fn subscribers_hear_of_a_gap_when_a_key_is_released_late() {
+    let (hall, open, bad) = spoiled("notes").await;
+    let mut hers = open.notes.hub().subscribe_to(hall.key(2));
+    let mut others = open.notes.hub().subscribe_to(hall.key(1));
+    hall.mend();
+    open.manager.retry("notes", hall.key(2)).await.unwrap();
+    let HubMessage::Gap { from, to } = hers.next().await.unwrap() else { panic!("what she was told is not so") };
+    assert!(from < bad && to >= open.notes.position(), "a gap from {from} to {to}");
+    let last = hall.ship(1, "fine").await;
+    let HubMessage::Change(change) = others.next().await.unwrap() else { panic!("the others missed nothing") };
+    assert_eq!(change.position, last);
+    open.stop().await;
+}
+
+#[tokio::test]
+async fn too_many_parked_events_stop_the_projection_and_room_lets_it_go_on() {
+    for kind in ["fold", "unreadable", "write"] {
+        let mut hall = Hall::patient();
+        hall.on_failure = hall.on_failure.parked_max(3);
+        for n in 1..=9 {
+            hall.place(n).await;
+        }
+        let open = hall.open().await;
+        for name in ["notes", "ledger"] {
+            open.manager.pause(name, pause(None)).await.unwrap();
+        }
+        let mut bad = Vec::new();
+        for n in 1..=5 {
+            bad.push(poison(&hall, n, kind).await);
+            hall.ship(9, "fine").await;
+        }
+        for name in ["notes", "ledger"] {
+            open.manager.resume(name).await.unwrap();
+        }
+        let error = open.notes.wait(bad[4], LONG).await.unwrap_err();
+        let QueryError::Stopped { stopped, .. } = error else { panic!("{kind}: {error:?}") };
+        assert_eq!((stopped.cause, stopped.position), (StopCause::TooManyParked, bad[3]), "{kind}");
+        assert!(stopped.way_out("notes").contains("parked list notes"), "{}", stopped.way_out("notes"));
+        assert_eq!(open.status("notes").parked.events, 3, "{kind}");
+        assert_eq!(open.trails().await[&hall.key(9)].len(), 4, "{kind}: everything before it is applied");
+
+        hall.events.is_true_again();
+        hall.mend();
+        assert_eq!(open.manager.retry_all("notes").await.unwrap(), 3);
+        assert_eq!(open.manager.retry_all("ledger").await.unwrap(), 3);
+        open.catch_up(&hall).await;
+        open.is_released().await;
+        assert_eq!((open.trails().await, open.lines().await), (hall.reference().await, hall.reference().await));
+        assert_eq!(open.state("notes"), ProjectionState::Running);
+        open.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_projection_that_is_to_stop_does_so_at_the_event_and_says_the_way_out() {
+    for kind in KINDS.into_iter().filter(|kind| *kind != "slow") {
+        let mut hall = Hall::new();
+        hall.on_failure = OnFailure { parks: false, ..hall.on_failure };
+        hall.place(1).await;
+        hall.place(2).await;
+        let open = hall.open().await;
+        let bad = spoil(&hall, kind).await;
+        let error = open.notes.wait(bad, LONG).await.unwrap_err();
+        let QueryError::Stopped { stopped, .. } = error else { panic!("{kind}: {error:?}") };
+        assert_eq!((stopped.position, stopped.cause, stopped.attempts), (bad, StopCause::Event, 4), "{kind}");
+        assert!(stopped.way_out("notes").contains("projections rebuild notes"), "{}", stopped.way_out("notes"));
+        let mut kept = hall.reference().await;
+        kept.values_mut().for_each(|trail| trail.retain(|at| *at < bad.value()));
+        assert_eq!((open.trails().await, open.parked("notes").await), (kept, vec![]), "{kind}");
+        hall.events.is_true_again();
+        hall.mend();
+        open.manager.resume("notes").await.unwrap();
+        open.manager.resume("ledger").await.unwrap();
+        open.catch_up(&hall).await;
+        assert_eq!((open.trails().await, open.lines().await), (hall.reference().await, hall.reference().await));
+        open.stop().await;
+    }
+}

@@ -1,0 +1,420 @@
+//! The worker: follows the log and keeps one projection up to date.
+//!
+//! It reads a batch, decodes it, applies it with the checkpoint in one transaction, then announces the changes. An event
+//! that fails parks its key, or stops the projection, whatever its policy says; none is ever passed without a trace.
+//! The worker also makes the switch to another generation, so that nothing else ever changes what serves.
+
+mod feed;
+mod order;
+mod orders;
+
+use infrastructure::{
+    event_store::{Batch, Position, RecordedEvent, StoreError},
+    read_store::ReadStoreError,
+    telemetry::{self, with_causes},
+};
+use tokio::{sync::mpsc, time::Instant};
+use tracing::Instrument as _;
+use uuid::Uuid;
+
+use self::feed::{Feed, Next};
+pub(crate) use self::order::{CompareError, Compared, Order, SwitchError, Which, ask};
+use crate::{
+    Pause, ProjectionState, StopCause, StoppedAt, bookkeeping,
+    context::Context,
+    shape::{ApplyError, Audience},
+    track::{Track, TrackError},
+};
+
+/// How many keys are tried again between two batches.
+const RETRIES_AT_ONCE: usize = 16;
+
+/// The generation that a worker serves.
+#[derive(Debug)]
+pub(crate) enum Held {
+    /// None yet.
+    Nothing,
+    /// One that this build carries on.
+    Track(Box<Track>),
+    /// One of another version, as it stands.
+    Frozen(Frozen),
+}
+
+/// A generation that this build can only read.
+#[derive(Clone, Debug)]
+pub(crate) struct Frozen {
+    pub(crate) generation: i64,
+    pub(crate) version: i64,
+    pub(crate) form: String,
+    pub(crate) position: Position,
+    /// Whether queries of this build can read it. Otherwise it waits for a build that can.
+    pub(crate) is_readable: bool,
+}
+
+impl Held {
+    pub(crate) fn position(&self) -> Option<Position> {
+        match self {
+            Self::Nothing => None,
+            Self::Track(track) => Some(track.position),
+            Self::Frozen(frozen) => frozen.is_readable.then_some(frozen.position),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Worker {
+    context: Context,
+    held: Held,
+    orders: mpsc::Receiver<Order>,
+    pause: Option<Pause>,
+    stopped: Option<StoppedAt>,
+    /// The event that is being tried, where a failure is to stop the projection, and how often it was.
+    failing: Option<(Position, u32)>,
+    feed: Feed,
+    /// Of which generation what is parked was shown last, and after how many changes.
+    shown: (i64, u64),
+}
+
+/// Why a batch did not get through.
+enum Trouble {
+    /// A store is away, or an event is to be tried again.
+    Again { error: String, attempts: u32 },
+    /// An operator is needed.
+    Stop(Box<StoppedAt>),
+}
+
+impl Worker {
+    pub(crate) fn new(context: Context, held: Held, orders: mpsc::Receiver<Order>, pause: Option<Pause>) -> Self {
+        Self { context, held, orders, pause, stopped: None, failing: None, feed: Feed::default(), shown: (0, 0) }
+    }
+
+    pub(crate) async fn run(mut self) {
+        if !matches!(self.held, Held::Nothing) {
+            self.serve(false);
+        }
+        self.context.monitor.is_to_pause(self.pause.clone());
+        self.show();
+        let lifecycle = self.context.lifecycle.clone();
+        loop {
+            let is_halted = self.is_halted();
+            let next = tokio::select! {
+                biased;
+                () = lifecycle.stopping() => break,
+                Some(order) = self.orders.recv() => Next::Order(order),
+                next = self.feed.next(&self.context, &self.held, is_halted) => next,
+            };
+            match next {
+                Next::Order(order) => self.obey(order).await,
+                Next::Retries => {
+                    self.retry_due().await;
+                }
+                Next::Batch(batch) => self.take(batch).await,
+            }
+        }
+        self.context.shape.close();
+        if let Held::Track(track) = &mut self.held
+            && let Err(error) = track.store_position(&self.context).await
+        {
+            // The next start does a little again, which changes nothing.
+            tracing::warn!(projection.name = self.context.name(), error = %error, "the last checkpoint was not stored");
+        }
+    }
+
+    /// Whether it stands still until somebody orders otherwise.
+    fn is_halted(&self) -> bool {
+        self.stopped.is_some() || self.is_paused()
+    }
+
+    fn is_paused(&self) -> bool {
+        let position = self.held.position().unwrap_or_default();
+        self.pause.as_ref().is_some_and(|pause| pause.at.is_none_or(|at| position >= at))
+    }
+
+    /// Makes what it is doing visible.
+    fn show(&self) {
+        let state = match (&self.stopped, &self.pause, &self.held) {
+            (Some(stopped), ..) => ProjectionState::Stopped(stopped.clone()),
+            (None, Some(pause), _) if self.is_paused() => ProjectionState::Paused(pause.clone()),
+            (None, _, Held::Frozen(frozen)) if frozen.is_readable => {
+                ProjectionState::Frozen { version: frozen.version }
+            }
+            (None, _, Held::Nothing | Held::Frozen(_)) => ProjectionState::Building,
+            (None, _, Held::Track(_)) => ProjectionState::Running,
+        };
+        self.context.monitor.is_in(state);
+    }
+
+    /// Shows what is parked.
+    fn show_parked(&mut self) {
+        let Held::Track(track) = &self.held else { return };
+        let now = (track.generation, track.parked.changes());
+        if std::mem::replace(&mut self.shown, now) != now {
+            self.context.monitor.parks(track.parked.count(), track.parked.behind());
+        }
+    }
+
+    /// Takes one batch as far as it goes.
+    async fn take(&mut self, batch: Result<Batch, StoreError>) {
+        let started = Instant::now();
+        let mut batch = match batch {
+            Ok(batch) => batch,
+            Err(error) => return self.again(error.to_string(), 1),
+        };
+        let is_caught_up = batch.is_caught_up;
+        if let Some(at) = self.pause.as_ref().and_then(|pause| pause.at)
+            && batch.scanned_to > at
+        {
+            // Not one event further than it was told.
+            batch.events.retain(|event| event.position <= at);
+            batch.scanned_to = at;
+            self.feed.forget();
+        }
+        match self.apply(&batch).await {
+            Ok(()) => self.feed.is_well(),
+            Err(Trouble::Again { error, attempts }) => return self.again(error, attempts),
+            Err(Trouble::Stop(stopped)) => return self.stop(*stopped),
+        }
+        self.show();
+        if is_caught_up {
+            self.feed.pace(started);
+        }
+    }
+
+    async fn apply(&mut self, batch: &Batch) -> Result<(), Trouble> {
+        if !batch.events.is_empty() {
+            let outcome = self.try_apply(&batch.events, batch.scanned_to).await;
+            let is_of_one = match &outcome {
+                Ok(()) => false,
+                Err(TrackError::Apply(error)) => error.is_of_event(),
+                Err(TrackError::TooManyParked { .. }) => true,
+            };
+            if is_of_one {
+                // One by one, so that everything before it is applied and it is known.
+                for event in &batch.events {
+                    self.apply_one(event).await?;
+                }
+            } else {
+                self.explained(batch.events.first(), outcome).await?;
+            }
+        }
+        let Held::Track(track) = &mut self.held else { return Ok(()) };
+        if let Err(error) = track.pass(&self.context, batch.scanned_to).await {
+            return Err(Trouble::Again { error: error.to_string(), attempts: 1 });
+        }
+        self.context.monitor.moved_to(track.position);
+        Ok(())
+    }
+
+    async fn apply_one(&mut self, event: &RecordedEvent) -> Result<(), Trouble> {
+        let error = match self.try_apply(std::slice::from_ref(event), event.position).await {
+            Err(TrackError::Apply(error)) if error.is_of_event() => error.to_string(),
+            outcome => return self.explained(Some(event), outcome).await,
+        };
+        if self.context.on_failure.parks {
+            let Held::Track(track) = &mut self.held else { return Ok(()) };
+            let parked = track.park(&self.context, event, error).await;
+            if parked.is_ok() {
+                // In this order: whoever sees the position sees also what is behind.
+                self.show_parked();
+                self.context.monitor.moved_to(event.position);
+            }
+            return self.explained(Some(event), parked).await;
+        }
+        let attempts = match self.failing {
+            Some((position, attempts)) if position == event.position => attempts + 1,
+            Some(_) | None => 1,
+        };
+        self.failing = Some((event.position, attempts));
+        let name = self.context.name();
+        metrics::counter!(telemetry::PROJECTION_FAILURES, "projection" => name).increment(1);
+        if attempts >= self.context.on_failure.attempts_max {
+            return Err(Trouble::Stop(Box::new(self.stopped_at(event, error, attempts, StopCause::Event))));
+        }
+        Err(Trouble::Again { error, attempts })
+    }
+
+    async fn try_apply(&mut self, events: &[RecordedEvent], scanned_to: Position) -> Result<(), TrackError> {
+        let Held::Track(track) = &mut self.held else { return Ok(()) };
+        let span = tracing::debug_span!("projection.batch", projection.name = self.context.name(), events = events.len());
+        track.apply(&self.context, events, scanned_to, Audience::Live).instrument(span).await?;
+        // In this order: whoever sees the position sees also what is behind.
+        self.show_parked();
+        self.context.monitor.moved_to(scanned_to);
+        Ok(())
+    }
+
+    /// What a failure that is not an event's fault means.
+    async fn explained(
+        &mut self,
+        event: Option<&RecordedEvent>,
+        outcome: Result<(), TrackError>,
+    ) -> Result<(), Trouble> {
+        let again = |error: String| Err(Trouble::Again { error, attempts: 1 });
+        match outcome {
+            Ok(()) => Ok(()),
+            Err(TrackError::TooManyParked { event, parked }) => {
+                let error = format!("{parked} events are parked, and more fail");
+                let stopped = self.stopped_at(&event, error, 1, StopCause::TooManyParked);
+                Err(Trouble::Stop(Box::new(stopped)))
+            }
+            Err(TrackError::Apply(ApplyError::Store(ReadStoreError::Guard { .. }))) => self.denied(event).await,
+            Err(error) => again(error.to_string()),
+        }
+    }
+
+    /// The checkpoint did not move: somebody else has the generation, or an earlier write came through after all.
+    async fn denied(&mut self, event: Option<&RecordedEvent>) -> Result<(), Trouble> {
+        let Held::Track(track) = &mut self.held else { return Ok(()) };
+        let (rows, name) = (&*self.context.rows, self.context.name());
+        let standing = bookkeeping::standing(rows, name, track.generation).await;
+        match standing {
+            Err(error) => Err(Trouble::Again { error: error.to_string(), attempts: 1 }),
+            Ok(Some((epoch, position))) if epoch == track.epoch => {
+                // What was written was not announced, and what was parked with it not noted.
+                if let Err(error) = track.remember_parked(&self.context).await {
+                    return Err(Trouble::Again { error: error.to_string(), attempts: 1 });
+                }
+                (track.position, track.stored) = (position, position);
+                self.serve(true);
+                Err(Trouble::Again { error: "an earlier write came through after all".to_owned(), attempts: 1 })
+            }
+            Ok(_) => {
+                let error = "another process has taken the projection over; this one writes no more".to_owned();
+                let Some(event) = event else { return Err(Trouble::Again { error, attempts: 1 }) };
+                Err(Trouble::Stop(Box::new(self.stopped_at(event, error, 1, StopCause::Fenced))))
+            }
+        }
+    }
+
+    /// Tries some of the keys whose time has come. False if a store was away.
+    async fn retry_due(&mut self) -> bool {
+        let Held::Track(track) = &mut self.held else { return true };
+        let due = track.parked.due(self.context.clock.now());
+        let mut failed = None;
+        for key in due.into_iter().take(RETRIES_AT_ONCE) {
+            if let Err(error) = track.release(&self.context, key, Audience::Late).await {
+                failed = Some(format!("parked key {key} could not be tried: {}", with_causes(&error)));
+                break;
+            }
+        }
+        self.room_again();
+        self.show_parked();
+        let is_well = failed.is_none();
+        match failed {
+            // One that stands still says why it does, and is asked again by whoever wants it to go on.
+            Some(error) if self.stopped.is_some() => {
+                tracing::warn!(projection.name = self.context.name(), error, "parked keys were not tried");
+            }
+            Some(error) => self.again(error, 1),
+            None => {
+                self.feed.is_well();
+                self.show();
+            }
+        }
+        is_well
+    }
+
+    /// A projection that had too many parked events goes on when there are fewer.
+    fn room_again(&mut self) {
+        let Held::Track(track) = &self.held else { return };
+        let is_full = self.stopped.as_ref().is_some_and(|stopped| stopped.cause == StopCause::TooManyParked);
+        if is_full && track.parked.events() < self.context.on_failure.parked_max {
+            self.go_on();
+        }
+    }
+
+    fn go_on(&mut self) {
+        self.stopped = None;
+        self.failing = None;
+        self.feed = Feed::default();
+        metrics::gauge!(telemetry::PROJECTION_STOPPED, "projection" => self.context.name()).set(0.0);
+        self.show();
+    }
+
+    fn again(&mut self, error: String, attempts: u32) {
+        let name = self.context.name();
+        let pause = self.feed.again();
+        tracing::warn!(projection.name = name, error = %error, "projection {name} tries again: {error}");
+        let next = self.context.clock.now() + pause;
+        self.context.monitor.is_in(ProjectionState::Retrying { error, attempts, next });
+    }
+
+    /// Says, everywhere an operator looks, that the projection stands at an event and what to do.
+    fn stop(&mut self, stopped: StoppedAt) {
+        report_stop(&self.context, &stopped);
+        self.feed = Feed::default();
+        self.stopped = Some(stopped);
+        self.show();
+    }
+
+    fn serve(&mut self, has_gap: bool) {
+        let Context { shape, monitor, .. } = &self.context;
+        let name = self.context.name();
+        let (generation, position) = match &self.held {
+            Held::Nothing => return,
+            Held::Track(track) => {
+                shape.serve(track.generation, track.position, has_gap);
+                (track.generation, track.position)
+            }
+            Held::Frozen(frozen) if !frozen.is_readable => return,
+            Held::Frozen(frozen) => {
+                shape.serve_frozen(frozen.generation, &frozen.form, frozen.position);
+                (frozen.generation, frozen.position)
+            }
+        };
+        monitor.serves(generation);
+        monitor.moved_to(position);
+        if !matches!(self.held, Held::Track(_)) {
+            monitor.parks(crate::ParkedCount::default(), std::collections::HashMap::new());
+        }
+        self.show_parked();
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+        metrics::gauge!(telemetry::PROJECTION_GENERATION, "projection" => name).set(generation as f64);
+        metrics::gauge!(telemetry::PROJECTION_STOPPED, "projection" => name).set(0.0);
+    }
+
+    fn stopped_at(&self, event: &RecordedEvent, error: String, attempts: u32, cause: StopCause) -> StoppedAt {
+        StoppedAt {
+            position: event.position,
+            type_name: event.type_name.clone(),
+            stream: event.stream.clone(),
+            revision: event.revision,
+            error,
+            attempts,
+            since: self.context.clock.now(),
+            cause,
+        }
+    }
+}
+
+/// Says in log and metrics that the projection stands at an event and what to do.
+pub(crate) fn report_stop(context: &Context, stopped: &StoppedAt) {
+    let name = context.name();
+    tracing::error!(
+        projection.name = name, event.position = %stopped.position, event.type = %stopped.type_name,
+        stream.id = %stopped.stream, error = %stopped.error,
+        "projection {name} stopped at event {}: {}. To go on, {}",
+        stopped.position, stopped.error, stopped.way_out(name)
+    );
+    metrics::gauge!(telemetry::PROJECTION_STOPPED, "projection" => name).set(1.0);
+}
+
+/// The keys of some events of the log, from a place on that `dice` chooses.
+pub(crate) async fn keys_of_some_events(
+    context: &Context,
+    up_to: Position,
+    dice: u64,
+    count: usize,
+) -> Result<Vec<Uuid>, StoreError> {
+    if up_to == Position::START {
+        return Ok(Vec::new());
+    }
+    let after = Position::new(dice % up_to.value());
+    let page = context.events.read_all(after, &context.shape.filter(), count).await?;
+    let events = page.events.iter().filter(|event| event.position <= up_to);
+    let decoded = events.filter_map(|event| crate::Decoded::decode(event).ok());
+    let mut keys: Vec<Uuid> = decoded.filter_map(|event| context.shape.key(&event).ok().flatten()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    Ok(keys)
+}

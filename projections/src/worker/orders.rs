@@ -1,0 +1,179 @@
+//! Carrying out orders, between two batches.
+
+use infrastructure::{event_store::Position, read_store::ReadStoreError, telemetry::with_causes};
+use uuid::Uuid;
+
+use super::{CompareError, Compared, Frozen, Held, Order, SwitchError, Which, Worker, feed::Feed, keys_of_some_events};
+use crate::{
+    bookkeeping::{self, GenerationState},
+    shape::{Audience, CheckError, Checked, Repaired},
+    track::{ReleaseError, Released, Track},
+};
+
+impl Worker {
+    /// Carries an order out and answers. Whoever asked may have gone away, which changes nothing.
+    pub(super) async fn obey(&mut self, order: Order) {
+        match order {
+            Order::Switch { to, before, answer } => drop(answer.send(self.switch(to, before).await)),
+            Order::Pause(pause) => {
+                infrastructure::failpoint!("worker.pause");
+                self.pause = Some(pause);
+                self.context.monitor.is_to_pause(self.pause.clone());
+                self.show();
+            }
+            Order::Resume => {
+                infrastructure::failpoint!("worker.resume");
+                self.pause = None;
+                self.context.monitor.is_to_pause(None);
+                self.go_on();
+            }
+            Order::Release { key, answer } => drop(answer.send(self.release(key).await)),
+            Order::ReleaseAll(answer) => {
+                let now = self.context.clock.now();
+                let count = match &mut self.held {
+                    Held::Track(track) => track.all_are_due(now),
+                    Held::Nothing | Held::Frozen(_) => 0,
+                };
+                if self.stopped.is_some() {
+                    self.retry_all_now().await;
+                }
+                let _ = answer.send(count);
+            }
+            Order::Skip { key, position, reason, answer } => {
+                drop(answer.send(self.skip(key, position, &reason).await));
+            }
+            Order::Check { which, answer } => drop(answer.send(self.check(which).await)),
+            Order::Repair { keys, answer } => drop(answer.send(self.repair(&keys).await)),
+            Order::Compare { with, limit, answer } => drop(answer.send(self.compare(with, limit).await)),
+        }
+        self.show_parked();
+    }
+
+    async fn release(&mut self, key: Uuid) -> Result<Released, ReleaseError> {
+        let Held::Track(track) = &mut self.held else { return Ok(Released::default()) };
+        let released = track.release(&self.context, key, Audience::Late).await?;
+        self.room_again();
+        Ok(released)
+    }
+
+    /// A projection that stands still because too much is parked does not come to its retries by itself.
+    async fn retry_all_now(&mut self) {
+        loop {
+            let Held::Track(track) = &self.held else { return };
+            if track.parked.due(self.context.clock.now()).is_empty() {
+                return;
+            }
+            if !self.retry_due().await || self.stopped.is_none() {
+                return;
+            }
+        }
+    }
+
+    async fn skip(&mut self, key: Uuid, position: Position, reason: &str) -> Result<Released, ReleaseError> {
+        let Held::Track(track) = &mut self.held else { return Err(ReleaseError::NotWaiting { key, position }) };
+        let released = track.skip(&self.context, (key, position), reason, Audience::Late).await?;
+        self.room_again();
+        Ok(released)
+    }
+
+    async fn check(&self, which: Which) -> Result<Checked, CheckError> {
+        let Held::Track(track) = &self.held else { return Ok(Checked::default()) };
+        let look = track.look(&self.context);
+        let keys = match which {
+            Which::Keys(keys) => keys,
+            Which::Some { dice, count } => {
+                let mut keys = self.context.shape.sample(look, dice, count.div_ceil(2)).await?;
+                keys.extend(keys_of_some_events(&self.context, track.position, dice, count / 2).await?);
+                keys
+            }
+        };
+        self.context.shape.check(look, &keys).await
+    }
+
+    async fn repair(&self, keys: &[Uuid]) -> Result<Vec<Repaired>, CheckError> {
+        let Held::Track(track) = &self.held else { return Err(CheckError::Missing(keys.to_vec())) };
+        let guard = track.guard(&self.context);
+        infrastructure::failpoint!("repair.write");
+        let repaired = self.context.shape.repair(track.look(&self.context), keys, vec![guard]).await?;
+        infrastructure::failpoint!("repair.written");
+        self.context.monitor.is_repaired(Some(keys));
+        Ok(repaired)
+    }
+
+    async fn compare(&self, mut with: Box<Track>, limit: usize) -> Result<Compared, CompareError> {
+        let Held::Track(track) = &self.held else {
+            return Err(CompareError { reason: "no generation of this version serves".to_owned(), with });
+        };
+        if let Err(reason) = self.catch_up(&mut with, track.position).await {
+            return Err(CompareError { reason, with });
+        }
+        match self.context.shape.compare(track.look(&self.context), with.generation, limit).await {
+            Ok(differences) => Ok(Compared { position: track.position, differences, with }),
+            Err(error) => Err(CompareError { reason: error.to_string(), with }),
+        }
+    }
+
+    /// Makes another generation the serving one, once it is where the old one is. Gives the old one.
+    async fn switch(&mut self, mut to: Held, before: GenerationState) -> Result<Held, SwitchError> {
+        let result = self.try_switch(&mut to, before).await;
+        if let Err(reason) = result {
+            tracing::error!(projection.name = self.context.name(), error = %reason, "the generation does not serve");
+            return Err(SwitchError { reason, held: to });
+        }
+        let old_position = self.held.position();
+        let has_gap = old_position.is_some_and(|old| to.position() != Some(old));
+        let old = std::mem::replace(&mut self.held, to);
+        self.feed = Feed::default();
+        (self.stopped, self.failing) = (None, None);
+        self.serve(has_gap);
+        self.context.monitor.is_repaired(None);
+        self.show();
+        Ok(old)
+    }
+
+    async fn try_switch(&self, to: &mut Held, before: GenerationState) -> Result<(), String> {
+        let generation = match to {
+            Held::Nothing => return Err("there is no generation to serve".to_owned()),
+            Held::Track(track) => {
+                if let Some(old) = self.held.position() {
+                    self.catch_up(track, old).await?;
+                }
+                track.pass_over_skipped(&self.context).await.map_err(|error| with_causes(&error))?;
+                track.generation
+            }
+            Held::Frozen(frozen) => {
+                let Frozen { generation, version, is_readable, .. } = frozen;
+                if !*is_readable {
+                    return Err(format!("this build cannot read a generation of version {version}"));
+                }
+                *generation
+            }
+        };
+        let (name, now) = (self.context.name(), self.context.clock.now());
+        infrastructure::failpoint!("switch.before");
+        let switched = self.context.rows.transaction(bookkeeping::switch(name, generation, before, now)).await;
+        infrastructure::failpoint!("switch.after");
+        switched.map_err(|error| match error {
+            ReadStoreError::Guard { .. } => "the generation is not there any more".to_owned(),
+            error => error.to_string(),
+        })
+    }
+
+    /// Applies to a generation what the serving one has more.
+    async fn catch_up(&self, track: &mut Track, to: Position) -> Result<(), String> {
+        let filter = self.context.shape.filter();
+        while track.position < to {
+            let page = self.context.events.read_all(track.position, &filter, self.context.batch_events_max).await;
+            let mut page = page.map_err(|error| error.to_string())?;
+            // Not beyond the serving generation: what comes after it is still to be announced.
+            page.events.retain(|event| event.position <= to);
+            let reached = page.scanned_to.min(to);
+            if page.events.is_empty() {
+                track.pass(&self.context, reached).await.map_err(|error| error.to_string())?;
+            } else {
+                track.apply_or_park(&self.context, &page.events, reached).await.map_err(|error| error.to_string())?;
+            }
+        }
+        Ok(())
+    }
+}
