@@ -71,6 +71,8 @@ error_codes! {
     ProjectionTimeout = "PROJECTION_TIMEOUT", retry: true;
     /// The read model stopped at an event it cannot apply.
     ProjectionStopped = "PROJECTION_STOPPED", retry: true;
+    /// An event of this object cannot be applied to the read model yet: there is no answer, or none that is new enough.
+    ReadModelBehind = "READ_MODEL_BEHIND", retry: true;
     /// The subscriber read too slowly. Resume with `after` set to the cursor in `extensions.lastCursor`.
     ConsumerTooSlow = "CONSUMER_TOO_SLOW", retry: true;
     /// The server is stopping. Reconnect.

@@ -3,6 +3,7 @@
 //! Resolvers translate: arguments to values and commands, rows and outcomes to types. They decide nothing. To add a
 //! slice, add its folder and its lines in the roots below (docs/how-to/add-an-aggregate.md).
 
+mod behind;
 mod call;
 mod connection;
 mod live;
@@ -76,6 +77,7 @@ pub struct Query(
     order::OrderQuery,
     product::ProductQuery,
     projection::ProjectionQuery,
+    projection::ParkedEventQuery,
     operator::OperatorQuery,
     ping::PingQuery,
 );
@@ -86,7 +88,7 @@ pub struct Mutation(order::OrderMutation, product::ProductMutation, projection::
 
 /// Live updates.
 #[derive(Debug, Default, MergedSubscription)]
-pub struct Subscription(order::OrderSubscription);
+pub struct Subscription(order::OrderSubscription, projection::ProjectionSubscription);
 
 /// Millrace's schema.
 pub type ShopSchema = Schema<Query, Mutation, Subscription>;

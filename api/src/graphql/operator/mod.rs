@@ -3,11 +3,11 @@
 
 mod log;
 mod query;
-#[cfg_attr(not(test), expect(dead_code, reason = "the mutations of projections call it"))]
 mod record;
 #[cfg(test)]
 mod tests;
 mod types;
 
 pub(super) use query::{OperatorQuery, find};
+pub(super) use record::record;
 pub(super) use types::{ActionKind, OperatorActionObject};

@@ -12,6 +12,7 @@ use crate::{
     auth::Viewer,
     graphql::{
         PositionToken,
+        behind::refuse_if_stale,
         call::{services, viewer},
         connection::{Cursor, Page, Window, bad_cursor, connection},
         node::local,
@@ -76,8 +77,26 @@ pub(in crate::graphql) async fn find(
 ) -> Result<Option<OrderObject>, Error> {
     let viewer = viewer(context)?;
     let orders = ready(context, &services(context).read_models.order_summary, min_position).await?;
+    // Asked for first: what is released meanwhile shows in the row.
+    let behind = orders.behind(order.uuid());
     let row = orders.by_id(order).await.map_err(query_error)?;
-    Ok(row.filter(|row| may_see(viewer, row)).map(OrderObject))
+    let is_missing = row.is_none();
+    if behind.is_some() && is_missing && !may_see_behind(context, viewer, order).await {
+        return Ok(None);
+    }
+    let row = row.filter(|row| may_see(viewer, row));
+    if is_missing || row.is_some() {
+        refuse_if_stale(behind.as_ref(), row.is_some(), min_position)?;
+    }
+    Ok(row.map(OrderObject))
+}
+
+/// Whether the caller may know of an order that has no row yet: its own stream says whose it is. An order that cannot
+/// be read there either is nobody's; whoever knows its id is told that it is behind, and nothing else.
+async fn may_see_behind(context: &Context<'_>, viewer: &Viewer, order: OrderId) -> bool {
+    let Ok(current) = services(context).orders.current(order.uuid()).await else { return true };
+    let row = current.revision.and_then(|revision| OrderRow::of(&current.state, revision));
+    row.is_none_or(|row| may_see(viewer, &row))
 }
 
 /// Whether the caller may see this order.

@@ -5,7 +5,8 @@ use domain::{Timestamp, order, values::CustomerId};
 use projections::order_summary::{self, OrderRow};
 
 use crate::graphql::{
-    call::version,
+    behind::RowBehind,
+    call::{services, version},
     node::global,
     product::{self, ProductObject},
     scalars::MoneyValue,
@@ -113,6 +114,12 @@ impl OrderObject {
     /// Counts its changes. Give it as `expectedVersion` to change it only if nobody else did meanwhile.
     async fn version(&self) -> i32 {
         version(self.0.revision)
+    }
+
+    /// What of it the read model does not show because an event cannot be applied; null if nothing.
+    #[expect(clippy::unused_async, reason = "async-graphql asks for it")]
+    async fn behind(&self, context: &Context<'_>) -> Result<Option<RowBehind>, Error> {
+        RowBehind::of(context, services(context).read_models.order_summary.behind(self.0.order.uuid()))
     }
 }
 

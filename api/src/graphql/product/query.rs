@@ -9,6 +9,7 @@ use crate::{
     error_code::ErrorCode,
     graphql::{
         PositionToken,
+        behind::refuse_if_stale,
         call::{services, viewer},
         connection::{Cursor, Page, Window, bad_cursor, connection},
         node::local,
@@ -98,7 +99,11 @@ pub(in crate::graphql) async fn find(
 ) -> Result<Option<ProductObject>, Error> {
     viewer(context)?;
     let catalog = ready(context, &services(context).read_models.product_catalog, min_position).await?;
-    Ok(catalog.row(product.uuid()).await.map_err(query_error)?.map(ProductObject))
+    // Asked for first: what is released meanwhile shows in the row.
+    let behind = catalog.behind(product.uuid());
+    let row = catalog.row(product.uuid()).await.map_err(query_error)?;
+    refuse_if_stale(behind.as_ref(), row.is_some(), min_position)?;
+    Ok(row.map(ProductObject))
 }
 
 fn sku_of(cursor: Option<Cursor>) -> Result<Option<Sku>, Error> {

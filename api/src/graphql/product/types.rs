@@ -5,6 +5,7 @@ use domain::Timestamp;
 use projections::product_catalog::{self, ProductRow};
 
 use crate::graphql::{
+    behind::RowBehind,
     call::{operator, services, version},
     node::global,
     read::{query_error, ready_tables},
@@ -75,6 +76,12 @@ impl ProductObject {
     /// Counts its changes. Give it as `expectedVersion` to change it only if nobody else did meanwhile.
     async fn version(&self) -> i32 {
         version(self.0.revision)
+    }
+
+    /// What of it the read model does not show because an event cannot be applied; null if nothing.
+    #[expect(clippy::unused_async, reason = "async-graphql asks for it")]
+    async fn behind(&self, context: &Context<'_>) -> Result<Option<RowBehind>, Error> {
+        RowBehind::of(context, services(context).read_models.product_catalog.behind(self.0.product.uuid()))
     }
 
     /// What was ordered of it. For operators.
