@@ -13,6 +13,7 @@ pub mod engine;
 pub mod error_code;
 pub mod graphql;
 pub mod operator;
+mod outbound;
 pub mod roles;
 pub mod telemetry;
 

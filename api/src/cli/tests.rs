@@ -128,3 +128,108 @@ fn typos_are_refused() {
         assert!(parse(line).is_err(), "{line}");
     }
 }
+
+fn verb(line: &str) -> ProjectionsCommand {
+    match parse(line).expect(line).role {
+        Some(RoleCommand::Projections(args)) => args.command,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+fn words(line: &str) -> Vec<String> {
+    line.split(' ').map(ToOwned::to_owned).collect()
+}
+
+#[test]
+fn projections_are_looked_at_and_steered() {
+    let order = |name: &str, reason: Option<&str>| OrderArgs { name: name.to_owned(), reason: reason.map(Into::into) };
+    let json = FormatArgs { json: true };
+    assert_eq!(verb("millrace projections list --json"), ProjectionsCommand::List(json));
+    let show = ShowArgs { name: "a".to_owned(), format: FormatArgs::default() };
+    assert_eq!(verb("millrace projections show a"), ProjectionsCommand::Show(show.clone()));
+    assert_eq!(verb("millrace projections watch a"), ProjectionsCommand::Watch(show));
+    let rebuild = RebuildArgs {
+        names: words("a b"),
+        from: Some(7),
+        dry_run: true,
+        reason: Some("r".to_owned()),
+        ..RebuildArgs::default()
+    };
+    let line = "millrace projections rebuild a b --from 7 --dry-run --reason r";
+    assert_eq!(verb(line), ProjectionsCommand::Rebuild(rebuild));
+    let pause = PauseArgs { order: order("a", Some("r")), at: Some(7) };
+    assert_eq!(verb("millrace projections pause a --at 7 --reason r"), ProjectionsCommand::Pause(pause));
+    assert_eq!(verb("millrace projections resume a"), ProjectionsCommand::Resume(order("a", None)));
+    assert_eq!(verb("millrace projections rollback a"), ProjectionsCommand::Rollback(order("a", None)));
+    let discard = DiscardArgs { name: "a".to_owned(), generation: 3, reason: None };
+    assert_eq!(verb("millrace projections discard a 3"), ProjectionsCommand::Discard(discard));
+    let actions = ActionsArgs { name: Some("a".to_owned()), limit: 2, format: json };
+    assert_eq!(verb("millrace projections actions a --limit 2 --json"), ProjectionsCommand::Actions(actions));
+}
+
+#[test]
+fn rows_and_parked_events_are_named_by_keys() {
+    const KEY: &str = "0198c2f0-0000-7000-8000-000000000000";
+    let key: uuid::Uuid = KEY.parse().unwrap();
+    let rows = CheckArgs { name: "a".to_owned(), keys: vec![key, key], format: FormatArgs::default() };
+    let check = verb(&format!("millrace projections check a {KEY} {KEY}"));
+    assert_eq!(check, ProjectionsCommand::Check(rows.clone()));
+    let repair = RepairArgs { rows, reason: Some("r".to_owned()) };
+    let line = format!("millrace projections repair a {KEY} {KEY} --reason r");
+    assert_eq!(verb(&line), ProjectionsCommand::Repair(repair));
+    let parked = |line: &str| {
+        let ProjectionsCommand::Parked(args) = verb(&format!("millrace projections parked {line}")) else {
+            panic!("{line}");
+        };
+        args.command
+    };
+    let list = ParkedListArgs {
+        name: Some("a".to_owned()),
+        key: Some(key),
+        state: Some(ParkedStateArg::Queued),
+        limit: 100,
+        format: FormatArgs::default(),
+    };
+    assert_eq!(parked(&format!("list a --key {KEY} --state queued")), ParkedCommand::List(list));
+    let retry = ParkedRetryArgs { name: "a".to_owned(), key: None, reason: None };
+    assert_eq!(parked("retry a"), ParkedCommand::Retry(retry.clone()));
+    assert_eq!(parked(&format!("retry a {KEY}")), ParkedCommand::Retry(ParkedRetryArgs { key: Some(key), ..retry }));
+    let skip = ParkedSkipArgs { name: "a".to_owned(), key, number: 7, reason: "r".to_owned() };
+    assert_eq!(parked(&format!("skip a {KEY} 7 --reason r")), ParkedCommand::Skip(skip));
+    for line in ["check a", "check a x", "repair a", "discard a", "rebuild", "parked", "parked list --state new"] {
+        assert!(parse(&format!("millrace projections {line}")).is_err(), "{line}");
+    }
+    assert!(parse(&format!("millrace projections parked skip a {KEY} 7")).is_err(), "it needs a reason");
+}
+
+#[test]
+fn the_short_rebuild_is_the_long_one() {
+    let Some(RoleCommand::Rebuild(short)) = parse("millrace rebuild a b --server http://h:1").unwrap().role else {
+        panic!("a rebuild was asked for");
+    };
+    let Some(RoleCommand::Projections(long)) =
+        parse("millrace projections rebuild a b --server http://h:1").unwrap().role
+    else {
+        panic!("a rebuild was asked for");
+    };
+    assert_eq!(ProjectionsArgs::from(short), *long);
+}
+
+#[test]
+fn a_server_is_named_by_its_address_in_front_of_and_behind_the_verb() {
+    for line in ["projections --server https://h/x/ list", "projections list --server https://h/x"] {
+        let Some(RoleCommand::Projections(args)) = parse(&format!("millrace {line}")).expect(line).role else {
+            panic!("{line}");
+        };
+        assert_eq!(args.remote.server.as_deref(), Some("https://h/x"), "{line}");
+    }
+    let verify = VerifyArgs {
+        name: Some("a".to_owned()),
+        remote: RemoteArgs { server: Some("http://[::1]:8080".to_owned()) },
+        ..VerifyArgs::default()
+    };
+    assert_eq!(parse("millrace verify a --server http://[::1]:8080").unwrap().role, Some(RoleCommand::Verify(verify)));
+    for url in ["h", "h:8080", "/x", "ftp://h", "http://", "http://u:p@h", "http://h?token=x", "file:///etc"] {
+        assert!(projections::server_url(url).is_err(), "{url}");
+    }
+}

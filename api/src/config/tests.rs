@@ -109,6 +109,7 @@ fn every_kind_of_value_can_come_from_the_environment() {
         ("MILLRACE_LOG__FILTER", "info,api::edge=debug"),
         ("MILLRACE_AUTH__LEEWAY_S", "0"),
         ("MILLRACE_CONFIG", "read by the command line"),
+        ("MILLRACE_TOKEN", "read where a server is asked"),
         ("PATH", "not ours"),
     ])
     .unwrap();

@@ -1,14 +1,16 @@
 //! What the binary can be: one file for each role of the command line.
 
 pub mod all;
+mod client;
 pub mod config;
 pub mod events;
 mod output;
-pub mod rebuild;
+pub mod projections;
 pub mod schema;
 pub mod token;
+pub mod verify;
 
-use std::process::ExitCode;
+use std::{borrow::Cow, process::ExitCode};
 
 use infrastructure::{clock::SystemClock, telemetry::with_causes};
 
@@ -23,7 +25,7 @@ use output::{fail, print};
 #[derive(Debug)]
 pub struct Failure {
     /// The stable code.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     /// What was wrong, causes included.
     pub message: String,
     /// What to do.
@@ -35,7 +37,18 @@ pub struct Failure {
 impl Failure {
     /// A failure with this error and its causes as message.
     pub fn new(code: &'static str, error: &(dyn std::error::Error + 'static), advice: impl Into<String>) -> Self {
-        Self { code, message: with_causes(error), advice: advice.into(), exit_code: 1 }
+        Self::said(code, with_causes(error), advice)
+    }
+
+    /// A failure in these words.
+    pub fn said(code: impl Into<Cow<'static, str>>, message: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into(), advice: advice.into(), exit_code: 1 }
+    }
+
+    /// The same, because of what was typed.
+    #[must_use]
+    pub fn typed(self) -> Self {
+        Self { exit_code: 2, ..self }
     }
 }
 
@@ -70,9 +83,13 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         return Ok(());
     }
     let config = settings.load()?;
+    #[cfg(debug_assertions)]
+    arm_failpoint()?;
     match role {
         RoleCommand::All => block_on(all::run(&config)),
-        RoleCommand::Rebuild(args) => block_on(rebuild::run(&config, &args.name)),
+        RoleCommand::Projections(args) => block_on(projections::run(&config, *args)),
+        RoleCommand::Rebuild(args) => block_on(projections::run(&config, args.into())),
+        RoleCommand::Verify(args) => block_on(verify::run(&config, &args)),
         RoleCommand::Token(args) => {
             let token = token::run(&config, &args, &SystemClock);
             let token = token.map_err(|error| Failure::new(error.code(), &error, error.advice()))?;
@@ -86,6 +103,15 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         }
         RoleCommand::Events(args) => block_on(events::run(&config, args.command)),
     }
+}
+
+/// A test may want this process to die at some place.
+#[cfg(debug_assertions)]
+fn arm_failpoint() -> Result<(), Failure> {
+    let Some(spec) = crate::config::failpoint() else { return Ok(()) };
+    infrastructure::failpoint::arm(&spec).map_err(|message| {
+        Failure::said("CONFIG_INVALID", format!("MILLRACE_FAILPOINT: {message}"), "write NAME or NAME:COUNT").typed()
+    })
 }
 
 fn block_on(role: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {

@@ -80,7 +80,7 @@ pub(super) async fn run(config: &Config, args: &EventsCheckArgs) -> Result<(), F
         print(&format!("{type_name}: {count} {kind}"));
     }
     Err(Failure {
-        code: "EVENTS_UNREADABLE",
+        code: "EVENTS_UNREADABLE".into(),
         message: format!("{} of {checked} events fail with this build", findings.events),
         advice: "do not deploy it on this data: give old forms an upcaster, and keep the types that are stored"
             .to_owned(),

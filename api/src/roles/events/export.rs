@@ -22,7 +22,7 @@ pub(super) async fn run(config: &Config, args: &EventsExportArgs) -> Result<(), 
     let head = events.head().await.map_err(|error| store_failure(&error))?.value();
     if let Some(until) = args.until.filter(|until| *until > head) {
         return Err(Failure {
-            code: "POSITION_BEYOND_END",
+            code: "POSITION_BEYOND_END".into(),
             message: format!("the log ends at position {head}, before {until}"),
             // An export as of a position must never change, so the position must be there.
             advice: "leave out `--until` to export all there is now".to_owned(),

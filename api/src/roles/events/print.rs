@@ -119,7 +119,7 @@ fn stream_id(text: &str) -> Result<StreamId, Failure> {
     let parsed =
         text.split_once('-').and_then(|(category, id)| Some(StreamId::new(category, Uuid::parse_str(id).ok()?)));
     parsed.ok_or_else(|| Failure {
-        code: "BAD_STREAM",
+        code: "BAD_STREAM".into(),
         message: format!("`{text}` is not the name of a stream"),
         advice: "a stream is named by its category and a UUID, such as order-0198c2f0-0000-7000-8000-000000000000"
             .into(),

@@ -1,21 +1,19 @@
 //! The way to the collector: one POST at a time for each kind of telemetry.
 //!
-//! It follows no redirection, uses no proxy and reads no variable: what is configured is where it goes. An outage is
-//! told once when it begins and once when it is over, not at each try.
+//! An outage is told once when it begins and once when it is over, not at each try.
 
 use std::{sync::Arc, time::Duration};
 
-use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
+use http_body_util::{BodyExt as _, Limited};
 use infrastructure::telemetry::with_causes;
 
-use crate::{config::OtlpTarget, telemetry::TelemetryError};
+use crate::{
+    config::OtlpTarget,
+    outbound::{HttpClient, USER_AGENT},
+    telemetry::TelemetryError,
+};
 
 /// How long the collector may take for one answer.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -48,45 +46,24 @@ impl PostError {
 
 /// A client for one collector.
 pub(super) struct Collector {
-    client: Either,
+    client: HttpClient,
     endpoint: String,
     headers: HeaderMap,
-}
-
-/// Certificates are looked for only where they are needed: not every machine has some.
-enum Either {
-    Plain(Client<HttpConnector, Full<Bytes>>),
-    Secure(Client<HttpsConnector<HttpConnector>, Full<Bytes>>),
 }
 
 impl Collector {
     /// A client for `target`. Nothing is sent yet.
     pub(super) fn new(target: OtlpTarget) -> Result<Self, TelemetryError> {
-        let builder = Client::builder(TokioExecutor::new());
-        let client = if target.endpoint.starts_with("https:") {
-            let roots = HttpsConnectorBuilder::new().with_native_roots().map_err(TelemetryError::Certificates)?;
-            Either::Secure(builder.build(roots.https_only().enable_http1().build()))
-        } else {
-            Either::Plain(builder.build(HttpConnector::new()))
-        };
+        let client = HttpClient::for_url(&target.endpoint).map_err(TelemetryError::Certificates)?;
         let mut headers = target.headers;
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
-        let agent = concat!("millrace/", env!("CARGO_PKG_VERSION"));
-        headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static(agent));
+        headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static(USER_AGENT));
         Ok(Self { client, endpoint: target.endpoint, headers })
     }
 
     async fn post(&self, uri: Uri, body: Bytes) -> Result<(), PostError> {
-        let mut request = Request::new(Full::new(body));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = uri;
-        *request.headers_mut() = self.headers.clone();
         let answer = async {
-            let answer = match &self.client {
-                Either::Plain(client) => client.request(request).await,
-                Either::Secure(client) => client.request(request).await,
-            };
-            let answer = answer.map_err(PostError::Unreachable)?;
+            let answer = self.client.post(uri, self.headers.clone(), body).await.map_err(PostError::Unreachable)?;
             let status = answer.status();
             // Its status has said everything; if the rest does not come, the connection is closed, no more.
             let _ = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;

@@ -1,0 +1,396 @@
+//! `millrace projections` and `millrace verify`: the same story through a running server and without one.
+
+mod long;
+mod remote;
+
+use std::path::Path;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use rusqlite::Connection;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tests::{
+    binary::{Ran, millrace},
+    events_db,
+    server::{Server, Start, eventually, temp_dir},
+    shop::{self, Done},
+};
+use uuid::Uuid;
+
+const ALL: [&str; 3] = ["order_summary", "product_catalog", "product_sales"];
+/// Whom the operators' log names.
+const ACTOR: &str = "millrace command line";
+
+/// A shop's data, and perhaps a server that has it.
+struct Shop {
+    data: TempDir,
+    server: Option<Server>,
+}
+
+impl Shop {
+    fn path(&self) -> &Path {
+        self.data.path()
+    }
+
+    /// Runs `millrace` on the data. Nobody watches: whatever it prints is plain text.
+    #[track_caller]
+    fn run(&self, line: &str) -> Ran {
+        self.run_words(&line.split_whitespace().collect::<Vec<_>>())
+    }
+
+    #[track_caller]
+    fn run_words(&self, words: &[&str]) -> Ran {
+        let ran =
+            millrace(words.iter().map(Into::into).chain(["--data-dir".into(), self.path().as_os_str().to_owned()]));
+        for output in [&ran.stdout, &ran.stderr] {
+            assert!(!output.contains('\u{1b}'), "an escape sequence in a pipe: {output:?}");
+        }
+        ran
+    }
+
+    #[track_caller]
+    fn refused(&self, line: &str, exit_code: i32, code: &str) -> Ran {
+        let ran = self.run(line);
+        let start = format!("error[{code}]: ");
+        let (error, help) = ran.stderr.rsplit_once("\n  = help: ").unwrap_or_else(|| panic!("{line}: {ran:?}"));
+        assert!(error.lines().last().is_some_and(|error| error.starts_with(&start)), "{line}: {ran:?}");
+        assert!(!help.trim().is_empty() && ran.code == exit_code, "{line}: {ran:?}");
+        ran
+    }
+
+    /// What a listing prints with `--json`.
+    #[track_caller]
+    fn json(&self, line: &str) -> Vec<Value> {
+        json_lines(&self.run(&format!("{line} --json")).ok())
+    }
+
+    #[track_caller]
+    fn projection(&self, name: &str) -> Value {
+        let [projection] = &self.json(&format!("projections show {name}"))[..] else { panic!("one projection") };
+        projection.clone()
+    }
+
+    /// What operators did, newest first: to what, what, why.
+    #[track_caller]
+    fn actions(&self) -> Vec<(String, String, Value)> {
+        let actions = self.json("projections actions");
+        let text = |value: &Value| value.as_str().expect("a text").to_owned();
+        assert!(actions.iter().all(|action| action["actor"] == ACTOR), "{actions:?}");
+        actions.iter().map(|a| (text(&a["projection"]), text(&a["action"]), a["reason"].clone())).collect()
+    }
+
+    async fn start(&mut self) {
+        self.server = Some(Server::start_in(self.data.path(), Start::default()).await);
+    }
+
+    async fn stop(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.stop().await;
+        }
+    }
+}
+
+fn json_lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}"))).collect()
+}
+
+/// A shop with a product and three orders, one of them shipped, and a server that has seen all of it.
+async fn shop_of_three() -> (Shop, Vec<Done>) {
+    let data = temp_dir();
+    let server = Server::start_in(data.path(), Start::default()).await;
+    let (operator, alice) = (server.operator(), server.customer("alice"));
+    let tea = shop::register(&operator, "TEA-1").await;
+    let mut orders = Vec::new();
+    for _ in 0..3 {
+        orders.push(shop::place(&alice, &tea.id).await);
+    }
+    let shipped = shop::ship(&operator, &orders[0].id).await;
+    assert_eq!(shop::all_orders(&operator, &shipped.position).await.len(), 3);
+    (Shop { data, server: Some(server) }, orders)
+}
+
+/// The same, through a server and without one.
+async fn shops() -> [(Shop, Vec<Done>); 2] {
+    let (served, alone) = tokio::join!(shop_of_three(), shop_of_three());
+    let mut shops = [served, alone];
+    shops[1].0.stop().await;
+    shops
+}
+
+/// The key of the row of an order.
+fn key(order: &Done) -> Uuid {
+    let id = URL_SAFE_NO_PAD.decode(&order.id).expect("a global id is base64url");
+    let id = String::from_utf8(id).expect("a global id is text");
+    id.strip_prefix("order:").and_then(|key| key.parse().ok()).expect("the id of an order")
+}
+
+#[tokio::test]
+async fn a_list_shows_every_projection_with_state_and_lag() {
+    for (shop, _) in shops().await {
+        let list = shop.run("projections list").ok();
+        let lines: Vec<Vec<&str>> = list.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(lines[0], ["NAME", "STATE", "GENERATION", "POSITION", "BEHIND", "PARKED", "REMARKS"]);
+        let expected = ALL.map(|name| vec![name, "RUNNING", "1", "5", "-", "-"]);
+        assert_eq!(lines[1..], expected, "{list}");
+        let json = shop.json("projections list");
+        let seen = json.iter().map(|p| (p["name"].as_str(), p["state"].as_str(), p["lagEvents"].as_u64()));
+        assert_eq!(seen.collect::<Vec<_>>(), ALL.map(|name| (Some(name), Some("RUNNING"), Some(0))));
+        assert_eq!(shop.projection("order_summary"), json[0]);
+        let shown = shop.run("projections show order_summary").ok();
+        assert!(shown.contains("position    5 of 5\n") && shown.contains("standby     -\n"), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_rebuild_of_several_is_waited_for_and_can_be_taken_back_or_made_final() {
+    for (shop, _) in shops().await {
+        let dry = shop.run("projections rebuild order_summary product_sales --dry-run").ok();
+        let estimates: Vec<&str> = dry.lines().collect();
+        assert!(estimates[0].starts_with("order_summary: 4 events out of 5 positions, about "), "{dry}");
+        assert!(estimates[1].starts_with("product_sales: ") && estimates.len() == 2, "{dry}");
+        assert_eq!(shop.json("projections rebuild order_summary --dry-run")[0]["events"], 4);
+        assert_eq!(shop.actions(), [], "a dry run does nothing, so nothing is written down");
+
+        let words = ["projections", "rebuild", "order_summary", "product_sales", "--reason", "The totals look wrong"];
+        let done = shop.run_words(&words).ok();
+        let done: Vec<&str> = done.lines().collect();
+        assert!(done[0].starts_with("order_summary serves generation 2: 4 events in "), "{done:?}");
+        assert!(done[1].starts_with("product_sales serves generation 2: ") && done.len() == 2, "{done:?}");
+        let of = |name: &str| shop.projection(name);
+        assert_eq!([of("order_summary")["generation"].clone(), of("product_catalog")["generation"].clone()], [2, 1]);
+        assert_eq!(of("order_summary")["standby"]["generation"], 1);
+
+        let back = shop.run("projections rollback order_summary").ok();
+        assert_eq!(back, "order_summary serves generation 1\n");
+        let now = of("order_summary");
+        assert_eq!((&now["generation"], &now["standby"]["generation"]), (&json!(1), &json!(2)));
+        shop.refused("projections discard order_summary 1", 1, "UNKNOWN_GENERATION");
+        assert_eq!(shop.run("projections discard order_summary 2").ok(), "generation 2 of order_summary is gone\n");
+        assert_eq!(of("order_summary")["standby"], Value::Null);
+        shop.refused("projections rollback order_summary", 1, "NO_STANDBY");
+
+        let [partial] = &shop.json("projections rebuild order_summary --from 5")[..] else { panic!("one rebuild") };
+        assert_eq!((&partial["phase"], &partial["generation"]), (&json!("DONE"), &json!(2)));
+        shop.refused("projections rebuild order_summary --from 1000", 2, "BEYOND_HEAD");
+        shop.refused("projections rebuild product_sales --from 5", 1, "NOT_FROM_POSITION");
+        assert!(
+            shop.run("rebuild product_catalog").ok().starts_with("product_catalog serves generation 2: 1 event in ")
+        );
+
+        let why = json!("The totals look wrong");
+        let expected = [
+            ("product_catalog", "REBUILD", &Value::Null),
+            ("order_summary", "REBUILD", &Value::Null),
+            ("order_summary", "DISCARD_GENERATION", &Value::Null),
+            ("order_summary", "ROLLBACK", &Value::Null),
+            ("product_sales", "REBUILD", &why),
+            ("order_summary", "REBUILD", &why),
+        ];
+        assert_eq!(
+            shop.actions(),
+            expected.map(|(name, action, why)| (name.to_owned(), action.to_owned(), why.clone()))
+        );
+        let printed = shop.run("projections actions order_summary --limit 3").ok();
+        assert_eq!(printed.lines().count(), 4, "{printed}");
+        let discarded = printed.lines().nth(2).expect("the second one");
+        assert!(discarded.contains("DISCARD_GENERATION") && discarded.contains("generation 2"), "{printed}");
+        assert!(printed.lines().nth(1).expect("the first one").contains("from 5"), "{printed}");
+    }
+}
+
+#[tokio::test]
+async fn a_paused_projection_is_listed_with_who_paused_it_and_why_until_it_is_resumed() {
+    for (mut shop, _) in shops().await {
+        let words = ["projections", "pause", "order_summary", "--reason", "The totals look wrong"];
+        let paused = shop.run_words(&words).ok();
+        assert!(paused.starts_with("order_summary stands still at "), "{paused}");
+        for is_restarted in [false, true] {
+            let list = shop.run("projections list").ok();
+            let line = list.lines().nth(1).expect("a line for each projection");
+            let by = format!("paused by {ACTOR} since ");
+            let is_shown = line.contains("PAUSED") && line.contains(&by) && line.ends_with(": The totals look wrong");
+            assert!(is_shown, "{list}");
+            assert_eq!(list.matches("RUNNING").count(), 2, "{list}");
+            let pause = &shop.projection("order_summary")["pausedBy"];
+            assert_eq!((&pause["by"], &pause["reason"]), (&json!(ACTOR), &json!("The totals look wrong")));
+            if !is_restarted && shop.server.is_some() {
+                shop.stop().await;
+                shop.start().await;
+            }
+        }
+        shop.refused("projections pause order_summary", 1, "ALREADY_PAUSED");
+        let resumed = shop.run("projections resume order_summary").ok();
+        assert!(resumed.starts_with("order_summary goes on at "), "{resumed}");
+        assert_eq!(shop.projection("order_summary")["pausedBy"], Value::Null);
+        shop.refused("projections resume order_summary", 1, "NOT_PAUSED");
+
+        let ahead = shop.run("projections pause order_summary --at 1000").ok();
+        assert!(ahead.contains("will stand still at 1000"), "{ahead}");
+        assert!(shop.run("projections list").ok().contains(&format!("to be paused at 1000 by {ACTOR} since ")));
+        shop.run("projections resume order_summary").ok();
+        let kinds: Vec<String> = shop.actions().into_iter().map(|(_, action, _)| action).collect();
+        assert_eq!(kinds, ["RESUME", "PAUSE", "RESUME", "PAUSE"]);
+    }
+}
+
+/// Changes a row behind everybody's back, while no server has the data.
+fn damage(shop: &Shop, key: Uuid) {
+    let read_db = Connection::open(shop.path().join("read.db")).expect("the read store's file");
+    let sql = "UPDATE order_summary_g1 SET total_minor = 4711 WHERE order_id = ?1";
+    assert_eq!(read_db.execute(sql, [key.as_bytes()]).expect("the row can be changed"), 1);
+}
+
+#[tokio::test]
+async fn a_damaged_row_is_found_by_a_verification_and_a_check_and_then_repaired() {
+    for (mut shop, orders) in shops().await {
+        let is_served = shop.server.is_some();
+        let (damaged, whole) = (key(&orders[1]), key(&orders[2]));
+        let right = shop.run("verify").ok();
+        let found: Vec<&str> = right.lines().filter(|line| line.ends_with(": right")).collect();
+        assert_eq!((found.len(), right.lines().count()), (3, 3), "{right}");
+        shop.stop().await;
+        damage(&shop, damaged);
+        if is_served {
+            shop.start().await;
+        }
+
+        let both = |output: &str| {
+            let at = output.find(&format!("order_summary {damaged}\n")).expect("the row is named");
+            let mut lines = output[at..].lines().skip(1);
+            let mut version = |name: &str| {
+                let line = lines.next().expect("both versions").trim_start();
+                line.strip_prefix(name).unwrap_or_else(|| panic!("{output}")).trim_start().to_owned()
+            };
+            (version("stored"), version("folded"))
+        };
+        let verified = shop.refused("verify", 1, "ROWS_DIFFER");
+        assert_eq!(verified.stdout.matches(": right").count(), 2, "{verified:?}");
+        let (stored, folded) = both(&verified.stdout);
+        assert!(stored.contains("4711") && !folded.contains("4711") && folded.contains("1990"), "{verified:?}");
+        let check = format!("projections check order_summary {whole} {damaged}");
+        let checked = shop.refused(&check, 1, "ROWS_DIFFER");
+        assert_eq!(both(&checked.stdout), (stored.clone(), folded.clone()));
+        assert!(!checked.stdout.contains(&whole.to_string()), "{checked:?}");
+        let json = json_lines(&shop.run(&format!("{check} --json")).stdout);
+        assert_eq!((json.len(), &json[0]["key"]), (1, &json!(damaged)));
+        let json = json_lines(&shop.run("verify order_summary --json").stdout);
+        assert_eq!(
+            (json.len(), &json[0]["isRight"], &json[0]["differences"][0]["key"]),
+            (1, &json!(false), &json!(damaged))
+        );
+
+        let repaired = shop.run(&format!("projections repair order_summary {damaged} --reason drift")).ok();
+        assert_eq!(repaired, format!("{damaged}\n  before  {stored}\n  after   {folded}\n"));
+        let again = shop.run(&check).ok();
+        assert_eq!(again, "order_summary: 2 rows are what their events make\n");
+        shop.run("verify").ok();
+        assert_eq!(shop.actions()[0], ("order_summary".to_owned(), "REPAIR".to_owned(), json!("drift")));
+    }
+}
+
+#[tokio::test]
+async fn parked_events_are_listed_tried_again_and_passed_over() {
+    for (mut shop, orders) in shops().await {
+        let is_served = shop.server.is_some();
+        shop.stop().await;
+        // An event in words that nobody understands, and one behind it.
+        let key = key(&orders[1]);
+        let delivered = json!({ "order": key, "at": "2026-01-01T00:00:00Z" }).to_string();
+        let number = events_db::write(&shop.path().join("events.db"), |events| {
+            let number = events.append("order", key, "order.shipped.v1", r#"{"broken":1}"#);
+            events.append("order", key, "order.delivered.v1", &delivered);
+            number
+        });
+        if is_served {
+            shop.start().await;
+        }
+        let parked = || shop.json("projections parked list order_summary");
+        let given_up = async || {
+            let events = parked();
+            let is_given_up = |event: &Value| event["state"] == "QUEUED" || event["nextRetry"].is_null();
+            (events.len() == 2 && events.iter().all(is_given_up)).then_some(events)
+        };
+        // Without a server, the projection goes on with each command for as long as that lasts.
+        let events = eventually("the event is given up", given_up).await;
+        let seen: Vec<_> = events.iter().map(|event| (&event["number"], &event["state"], &event["key"])).collect();
+        let expected = [(json!(number), json!("FAILED")), (json!(number + 1), json!("QUEUED"))];
+        assert_eq!(
+            seen,
+            [(&expected[0].0, &expected[0].1, &json!(key)), (&expected[1].0, &expected[1].1, &json!(key))]
+        );
+        let list = shop.run(&format!("projections parked list --key {key} --state failed")).ok();
+        let line = list.lines().nth(1).expect("one parked event");
+        assert!(list.lines().count() == 2 && line.contains("order.shipped.v1") && line.contains("decode"), "{list}");
+        assert_eq!(shop.json("projections parked list --state skipped"), Vec::<Value>::new());
+        assert_eq!(shop.json("projections parked list --limit 1").len(), 1);
+        let of_all = shop.projection("order_summary");
+        assert_eq!(
+            (&of_all["state"], &of_all["parkedKeys"], &of_all["parkedEvents"]),
+            (&json!("RUNNING"), &json!(1), &json!(2))
+        );
+        assert!(shop.run("projections list").ok().contains("1 key"));
+
+        let tried = shop.run(&format!("projections parked retry order_summary {key}")).ok();
+        assert!(tried.starts_with(&format!("{key} waits at event {number}: ")), "{tried}");
+        let all = shop.run("projections parked retry order_summary").ok();
+        assert_eq!(all, "order_summary: 1 key to be tried\n0 keys released, 1 key still waiting\n");
+        shop.refused("projections parked retry product_catalog", 1, "NOT_PARKED");
+        let skip = |number: u64| format!("projections parked skip order_summary {key} {number} --reason made-up");
+        shop.refused(&skip(number + 1), 1, "NOT_WAITING");
+        let skipped = shop.run(&skip(number)).ok();
+        assert!(
+            skipped.starts_with(&format!("event {number} is passed over for {key}\n{key} waits no more: ")),
+            "{skipped}"
+        );
+        let skipped = shop.json("projections parked list --state skipped");
+        assert_eq!((skipped.len(), &skipped[0]["number"]), (1, &json!(number)));
+        assert!(skipped[0]["error"].as_str().is_some_and(|error| error.contains("made-up")), "{skipped:?}");
+        assert_eq!(shop.projection("order_summary")["parkedKeys"], 0);
+        let actions = shop.actions();
+        let kinds: Vec<&str> = actions.iter().map(|(_, action, _)| action.as_str()).collect();
+        assert_eq!(kinds, ["SKIP_PARKED", "RETRY_PARKED", "RETRY_PARKED"]);
+    }
+}
+
+#[tokio::test]
+async fn unknown_names_and_malformed_arguments_are_refused_and_leave_no_trace() {
+    for (shop, orders) in shops().await {
+        let key = key(&orders[0]);
+        for verb in ["show", "rebuild", "rebuild order_summary", "rebuild --dry-run", "pause", "resume", "rollback"] {
+            shop.refused(&format!("projections {verb} order_sumary"), 2, "UNKNOWN_PROJECTION");
+        }
+        for line in [
+            "rebuild order_sumary".to_owned(),
+            "verify order_sumary".to_owned(),
+            "projections discard order_sumary 1".to_owned(),
+            format!("projections check order_sumary {key}"),
+            format!("projections repair order_sumary {key}"),
+            "projections parked list order_sumary".to_owned(),
+            "projections parked retry order_sumary".to_owned(),
+            format!("projections parked retry order_sumary {key}"),
+            format!("projections parked skip order_sumary {key} 1 --reason x"),
+        ] {
+            let ran = shop.refused(&line, 2, "UNKNOWN_PROJECTION");
+            assert!(ran.stderr.contains("order_summary"), "the known names are shown: {ran:?}");
+        }
+        shop.refused(&format!("projections repair order_summary {key} {key}"), 2, "REPEATED_KEY");
+        shop.refused(&format!("projections repair order_summary {}", Uuid::nil()), 1, "UNKNOWN_KEYS");
+        shop.refused(&format!("projections check order_summary {}", Uuid::nil()), 2, "BAD_USER_INPUT");
+        shop.refused(&format!("projections repair product_sales {key}"), 1, "NOT_BY_KEY");
+        let empty = shop.run_words(&["projections", "pause", "order_summary", "--reason", ""]);
+        assert!(empty.code == 2 && empty.stderr.contains("error[INVALID_REASON]"), "{empty:?}");
+        // What is no key or has no reason does not even leave the house.
+        for line in ["projections check order_summary x", "projections parked skip order_summary x 1"] {
+            assert_eq!(shop.run(line).code, 2, "{line}");
+        }
+        assert_eq!(shop.actions(), []);
+    }
+}
+
+#[tokio::test]
+async fn a_folder_without_events_is_left_as_it_is() {
+    let shop = Shop { data: temp_dir(), server: None };
+    shop.refused("projections list", 1, "EVENT_STORE_UNUSABLE");
+    shop.refused("projections watch order_summary", 1, "SERVER_NOT_RUNNING");
+    assert_eq!(std::fs::read_dir(shop.path()).expect("a folder").count(), 0);
+}

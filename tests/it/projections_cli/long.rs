@@ -1,0 +1,147 @@
+//! What takes its time: a second order while a rebuild runs, an interruption, a watch.
+
+use std::{
+    ffi::OsStr,
+    io::{BufRead as _, BufReader, Read},
+    path::Path,
+    process::{Child, ExitStatus, Stdio},
+    sync::mpsc,
+    thread,
+};
+
+use serde_json::{Value, json};
+use tests::{
+    binary, events_db,
+    log::LoggedEvent,
+    server::{PATIENCE, Server, Start, eventually, send_signal, temp_dir},
+    shop,
+};
+use uuid::Uuid;
+
+use super::Shop;
+
+/// So many that a rebuild takes much longer than a command needs to start.
+const ORDERS: u128 = 30_000;
+
+/// A running `millrace`, until it is dropped.
+struct Running {
+    child: Child,
+    /// What it prints.
+    lines: mpsc::Receiver<String>,
+    /// What it says besides.
+    notes: mpsc::Receiver<String>,
+}
+
+impl Running {
+    fn start(data_dir: &Path, line: &str) -> Self {
+        let own = ["--data-dir".as_ref(), data_dir.as_os_str()];
+        let words = line.split_whitespace().map(OsStr::new).chain(own);
+        let mut command = binary::command(&[], words);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let lines = lines_of(child.stdout.take().expect("the output is a pipe"));
+        let notes = lines_of(child.stderr.take().expect("the errors are a pipe"));
+        Self { child, lines, notes }
+    }
+
+    fn next(&self) -> String {
+        self.lines.recv_timeout(PATIENCE).expect("a line is printed")
+    }
+
+    async fn ended(&mut self) -> ExitStatus {
+        eventually("it ends", async || self.child.try_wait().expect("it is our child")).await
+    }
+
+    async fn interrupted(&mut self) -> (ExitStatus, String) {
+        assert!(send_signal("INT", self.child.id()));
+        let status = self.ended().await;
+        (status, self.notes.iter().collect::<Vec<_>>().join("\n"))
+    }
+}
+
+fn lines_of(output: impl Read + Send + 'static) -> mpsc::Receiver<String> {
+    let (sender, lines) = mpsc::channel();
+    let output = BufReader::new(output).lines().map_while(Result::ok);
+    thread::spawn(move || output.map(|line| sender.send(line)).find(Result::is_err));
+    lines
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // An error means that it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A shop with many orders, and a server that has read them all.
+async fn shop_of_many() -> Shop {
+    let data = temp_dir();
+    let server = Server::start_in(data.path(), Start::default()).await;
+    let tea = shop::register(&server.operator(), "TEA-1").await;
+    shop::place(&server.customer("alice"), &tea.id).await;
+    let placed: LoggedEvent = server.events(1).swap_remove(0);
+    server.stop().await;
+    events_db::write(&data.path().join("events.db"), |events| {
+        for number in 1..=ORDERS {
+            let key = Uuid::from_u128(number << 64);
+            let mut data = placed.data.clone();
+            data["order"] = json!(key);
+            events.append("order", key, &placed.kind, &data.to_string());
+        }
+    });
+    let mut shop = Shop { data, server: None };
+    shop.start().await;
+    eventually("everything is read", async || (shop.projection("order_summary")["lagEvents"] == 0).then_some(())).await;
+    shop
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_order_joins_the_rebuild_that_runs_and_an_interruption_leaves_it_running() {
+    let mut shop = shop_of_many().await;
+    let mut first = Running::start(shop.path(), "projections rebuild order_summary");
+    let progress = first.notes.recv_timeout(PATIENCE).expect("its progress is shown");
+    assert!(progress.starts_with("order_summary: ") && progress.contains(" events, "), "{progress}");
+    assert_eq!(shop.projection("order_summary")["rebuild"]["generation"], 2);
+    // One that is to be another one is refused; one that is to be the same shows the same.
+    shop.refused("projections rebuild order_summary --from 1", 1, "ALREADY_REBUILDING");
+    shop.refused("projections rebuild order_summary product_sales", 1, "ALREADY_REBUILDING");
+    shop.refused("projections rollback order_summary", 1, "ALREADY_REBUILDING");
+    let second = Running::start(shop.path(), "projections rebuild order_summary");
+    let (status, complaint) = first.interrupted().await;
+    assert_eq!(status.code(), Some(1), "{complaint}");
+    assert!(complaint.contains("error[REBUILD_GOES_ON]: the rebuild of order_summary goes on"), "{complaint}");
+    let done = format!("order_summary serves generation 2: {} events in ", ORDERS + 1);
+    assert!(second.next().starts_with(&done));
+    assert_eq!(shop.projection("order_summary")["generation"], 2);
+
+    // Without a server it ends with the command; what serves is as it was.
+    shop.stop().await;
+    let mut alone = Running::start(shop.path(), "projections rebuild order_summary");
+    alone.notes.recv_timeout(PATIENCE).expect("its progress is shown");
+    let (status, complaint) = alone.interrupted().await;
+    assert_eq!(status.code(), Some(1), "{complaint}");
+    assert!(complaint.contains("error[REBUILD_UNFINISHED]: the rebuild of order_summary "), "{complaint}");
+    shop.start().await;
+    let again = shop.run("projections rebuild order_summary").ok();
+    assert!(again.starts_with("order_summary serves generation 3: "), "{again}");
+}
+
+#[tokio::test]
+async fn a_watch_prints_a_line_for_each_change_and_ends_well() {
+    let data = temp_dir();
+    let mut shop = Shop { data, server: None };
+    shop.start().await;
+    let mut watch = Running::start(shop.path(), "projections watch order_summary");
+    assert_eq!(watch.next(), "order_summary RUNNING at 0 of 0, not behind, 0/s");
+    shop.run("projections pause order_summary --reason tea").ok();
+    let line = watch.next();
+    assert!(line.starts_with("order_summary PAUSED at ") && line.ends_with(": tea"), "{line}");
+    let mut json = Running::start(shop.path(), "projections watch order_summary --json");
+    let seen: Value = serde_json::from_str(&json.next()).expect("JSON");
+    assert_eq!(seen["state"], "PAUSED");
+    for watch in [&mut watch, &mut json] {
+        let (status, complaint) = watch.interrupted().await;
+        assert_eq!((status.code(), complaint.as_str()), (Some(0), ""));
+    }
+    shop.refused("projections watch order_sumary", 2, "UNKNOWN_PROJECTION");
+}
