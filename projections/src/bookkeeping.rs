@@ -206,9 +206,9 @@ pub(crate) async fn standing(
 }
 
 /// Moves a checkpoint on. Rolls its transaction back if somebody else owns the generation, or if it is there or further
-/// already: so the same events are never applied twice.
+/// already: so the same events are never applied twice. What a builder has counted holds no longer.
 pub(crate) fn checkpoint(name: &str, number: i64, epoch: i64, to: Position) -> Statement {
-    let sql = "UPDATE projection_generations SET position = $1 \
+    let sql = "UPDATE projection_generations SET tally_rows = NULL, tally_checksum = NULL, position = $1 \
                WHERE name = $2 AND generation = $3 AND epoch = $4 AND position < $1";
     Statement::once(sql, place(name, number, epoch, to)).must_change(1)
 }
@@ -235,16 +235,11 @@ pub(crate) fn built(
     Statement::once(sql, params).must_change(1)
 }
 
-/// Forgets what the builder has counted so far. Rolls its transaction back if somebody else owns the generation.
-pub(crate) fn uncounted(name: &str, number: i64, epoch: i64) -> Statement {
+/// Rolls its transaction back if somebody else owns the generation by now. It changes rows, so what a builder has counted
+/// holds no longer.
+pub(crate) fn guard(name: &str, number: i64, epoch: i64) -> Statement {
     let sql = "UPDATE projection_generations SET tally_rows = NULL, tally_checksum = NULL \
                WHERE name = $1 AND generation = $2 AND epoch = $3";
-    Statement::once(sql, vec![Value::Text(name.to_owned()), Value::Int(number), Value::Int(epoch)]).must_change(1)
-}
-
-/// Rolls its transaction back if somebody else owns the generation by now.
-pub(crate) fn guard(name: &str, number: i64, epoch: i64) -> Statement {
-    let sql = "UPDATE projection_generations SET epoch = epoch WHERE name = $1 AND generation = $2 AND epoch = $3";
     Statement::once(sql, vec![Value::Text(name.to_owned()), Value::Int(number), Value::Int(epoch)]).must_change(1)
 }
 

@@ -6,7 +6,6 @@ use domain::{Event, Timestamp};
 use infrastructure::{
     codec::{self, DecodeError},
     event_store::{EVENT_BYTES_MAX, Name, Position, RecordedEvent, Revision, StreamId},
-    telemetry::with_causes,
 };
 
 /// A recorded event, decoded.
@@ -88,6 +87,6 @@ impl Decoded {
     /// The same, with what is known of an event that cannot be decoded.
     pub(crate) fn or_why(recorded: &RecordedEvent) -> Result<Self, Undecodable> {
         Self::decode(recorded)
-            .map_err(|error| Undecodable { place: Place::of_recorded(recorded), error: with_causes(&error) })
+            .map_err(|error| Undecodable { place: Place::of_recorded(recorded), error: error.to_string() })
     }
 }

@@ -94,7 +94,9 @@ impl Standby {
     /// Removes what is kept, if it is this one; once nobody can be reading it. False if it is not this one.
     pub(crate) async fn discard(&self, context: &Context, number: i64) -> bool {
         let is_it = |kept: &&Kept| kept.status.generation == number;
-        let Some(since) = self.0.lock().await.as_ref().filter(is_it).map(|kept| kept.status.since) else { return false };
+        let Some(since) = self.0.lock().await.as_ref().filter(is_it).map(|kept| kept.status.since) else {
+            return false;
+        };
         let age = (context.clock.now() - since).to_std().unwrap_or_default();
         // Not under the lock: whoever wants it back meanwhile gets it.
         tokio::select! {

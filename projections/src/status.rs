@@ -168,6 +168,8 @@ pub struct ProjectionStatus {
     pub version: u32,
     /// The generation that serves; none while the first is being built.
     pub generation: Option<i64>,
+    /// The version of the code that made it, if this build cannot carry it on: paused or not, it stays as it stood.
+    pub frozen: Option<i64>,
     /// Everything up to here is applied, except what is parked.
     pub position: Position,
     /// What it is doing.
@@ -214,6 +216,7 @@ pub(crate) struct Monitor {
 #[derive(Debug)]
 struct Rest {
     generation: Option<i64>,
+    frozen: Option<i64>,
     state: ProjectionState,
     pause: Option<Pause>,
     rate: f64,
@@ -227,6 +230,7 @@ impl Monitor {
     pub(crate) fn new(name: &'static str, version: u32) -> Self {
         let rest = Rest {
             generation: None,
+            frozen: None,
             state: ProjectionState::Building,
             pause: None,
             rate: 0.0,
@@ -256,6 +260,7 @@ impl Monitor {
             name: self.name,
             version: self.version,
             generation: rest.generation,
+            frozen: rest.frozen,
             position: self.position(),
             state: rest.state.clone(),
             pause: rest.pause.clone(),
@@ -316,8 +321,11 @@ impl Monitor {
         self.applied.fetch_add(events, Ordering::Relaxed);
     }
 
-    pub(crate) fn serves(&self, generation: i64) {
-        self.rest().generation = Some(generation);
+    pub(crate) fn serves(&self, generation: i64, frozen: Option<i64>) {
+        {
+            let mut rest = self.rest();
+            (rest.generation, rest.frozen) = (Some(generation), frozen);
+        }
         self.changed();
     }
 

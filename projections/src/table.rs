@@ -1,8 +1,8 @@
 //! The SQL of a keyed model's table, generated from its columns: one text for both engines.
 
-use std::sync::Arc;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
-use infrastructure::read_store::{Cost, Query, RawValue, Row, Statement, Value};
+use infrastructure::read_store::{Cost, Query, RawValue, ReadStoreError, Row, Statement, Value};
 use quick_cache::sync::Cache;
 use uuid::Uuid;
 use xxhash_rust::xxh3::Xxh3Default;
@@ -165,9 +165,43 @@ pub(crate) fn create_indexes<M: KeyedFold>(generation: i64) -> Vec<Statement> {
     indexes.collect()
 }
 
+/// How many rows a table has.
+pub(crate) fn count(table: &str) -> Query {
+    scan(format!("SELECT count(*) FROM {table}"))
+}
+
+/// Some rows of a table, as they come.
+pub(crate) fn some(table: &str, limit: usize) -> Query {
+    scan(format!("SELECT * FROM {table} LIMIT {limit}"))
+}
+
+/// Rows that one table has and the other one has not.
+pub(crate) fn only_in(one: &str, other: &str, limit: usize) -> Query {
+    scan(format!("SELECT * FROM {one} EXCEPT SELECT * FROM {other} LIMIT {limit}"))
+}
+
+/// A query without parameters over more than a few rows.
+pub(crate) fn scan(sql: String) -> Query {
+    Query { sql: sql.into(), params: vec![], cost: Cost::Scan }
+}
+
 /// The table's form, as the bookkeeping keeps it.
 pub(crate) fn form<M: KeyedFold>() -> String {
     M::COLUMNS.iter().map(|(name, kind)| format!("{name} {kind}")).collect::<Vec<_>>().join(", ")
+}
+
+/// The row of these columns. A model that panics at it cannot read it, which is a matter of that row alone.
+pub(crate) fn read_row<M: KeyedFold>(row: &Row) -> Result<M::Row, ReadStoreError> {
+    let unreadable = ReadStoreError::Column { column: 0, wanted: "a row that its model can read" };
+    std::panic::catch_unwind(AssertUnwindSafe(|| M::read(row))).unwrap_or(Err(unreadable))
+}
+
+/// The topics of a row beside its key. What is written is not undone because a model cannot tell them.
+pub(crate) fn topics_of<M: KeyedFold>(row: &M::Row) -> Vec<Uuid> {
+    std::panic::catch_unwind(AssertUnwindSafe(|| M::topics(row))).unwrap_or_else(|_| {
+        tracing::error!(projection.name = M::NAME, "the topics of a row of {} cannot be told", M::NAME);
+        Vec::new()
+    })
 }
 
 /// The hash of a row that is to be written, for checksums. The same as [`stored_hash`] of what is read back.

@@ -169,6 +169,7 @@ pub(crate) struct FaultRows {
     queries: Mutex<Vec<ReadStoreError>>,
     unanswered: Mutex<Vec<ReadStoreError>>,
     hooks: Mutex<Vec<(&'static str, String)>>,
+    armed: Mutex<Option<(&'static str, Vec<ReadStoreError>)>>,
     fired: Mutex<usize>,
     written: Mutex<Vec<Arc<str>>>,
 }
@@ -181,6 +182,7 @@ impl FaultRows {
             queries: Mutex::default(),
             unanswered: Mutex::default(),
             hooks: Mutex::default(),
+            armed: Mutex::default(),
             fired: Mutex::default(),
             written: Mutex::default(),
         }
@@ -201,6 +203,17 @@ impl FaultRows {
         self.unanswered.lock().unwrap().extend_from_slice(errors);
     }
 
+    /// The next transactions that follow one with this text in a statement fail with these.
+    pub(crate) fn fail_after(&self, text: &'static str, errors: &[ReadStoreError]) {
+        *self.armed.lock().unwrap() = (!errors.is_empty()).then(|| (text, errors.to_vec()));
+    }
+
+    /// Nothing fails any more.
+    pub(crate) fn is_well(&self) {
+        self.transactions.lock().unwrap().clear();
+        self.queries.lock().unwrap().clear();
+    }
+
     /// Right after the next transaction that has this text in a statement, somebody else does that.
     pub(crate) fn after(&self, text: &'static str, sql: impl Into<String>) {
         self.hooks.lock().unwrap().push((text, sql.into()));
@@ -209,6 +222,7 @@ impl FaultRows {
     /// Whether everything that was planned came to pass.
     pub(crate) fn is_done(&self) -> bool {
         self.hooks.lock().unwrap().is_empty()
+            && self.armed.lock().unwrap().is_none()
             && [&self.transactions, &self.queries, &self.unanswered].iter().all(|plan| plan.lock().unwrap().is_empty())
     }
 
@@ -250,6 +264,10 @@ impl ReadStore for FaultRows {
             let hit = hooks.iter().position(|(text, _)| texts.iter().any(|sql| sql.contains(text)));
             hit.map(|index| hooks.remove(index))
         };
+        let armed = self.armed.lock().unwrap().take_if(|(text, _)| texts.iter().any(|sql| sql.contains(*text)));
+        if let Some((_, errors)) = armed {
+            self.fail_transactions(&errors);
+        }
         if let Some((_, sql)) = hook {
             self.inner.transaction(vec![Statement::once(sql, vec![])]).await?;
         }

@@ -117,3 +117,20 @@ async fn only_a_generation_that_is_being_built_is_switched_to() {
     }
     assert_eq!(generations(&*rows, NAME).await.unwrap()[0].state, GenerationState::Serving);
 }
+
+#[tokio::test]
+async fn what_a_builder_has_counted_holds_until_somebody_else_writes() {
+    let tally = Tally { rows: 3, checksum: -7 };
+    let writes: [fn(i64) -> Statement; 2] =
+        [|epoch| checkpoint(NAME, 1, epoch, Position::new(5)), |epoch| guard(NAME, 1, epoch)];
+    for write in writes {
+        let (_folder, rows) = temp_rows();
+        generation_1(&*rows, GenerationState::Building).await;
+        let (epoch, _) = claim(&*rows, NAME, 1).await.unwrap();
+        let counted = built(NAME, 1, epoch, Position::new(4), Some(tally), Built::default());
+        rows.transaction(vec![counted]).await.unwrap();
+        assert_eq!(generations(&*rows, NAME).await.unwrap()[0].tally, Some(tally));
+        rows.transaction(vec![write(epoch)]).await.unwrap();
+        assert_eq!(generations(&*rows, NAME).await.unwrap()[0].tally, None);
+    }
+}

@@ -11,7 +11,7 @@ use crate::{
     bookkeeping::{self, GenerationState},
     parking,
     rebuild::{self, discard},
-    shape::CheckError,
+    shape::{CheckError, Checked},
     worker::{Held, Order, Which, ask},
 };
 
@@ -25,6 +25,8 @@ pub struct Checkup {
     pub rows: u64,
     /// Those that differ.
     pub differences: Vec<Difference>,
+    /// Why the first of those that cannot be folded cannot: a repair would be refused.
+    pub unfoldable: Option<String>,
 }
 
 /// What a look at everything found.
@@ -165,7 +167,7 @@ impl ProjectionManager {
     /// serving.
     pub async fn pause(&self, name: &str, pause: Pause) -> Result<(), ManagerError> {
         self.can_pause(name)?;
-        self.entry(name)?.order(Order::Pause(pause)).await
+        self.entry(name)?.ask(|answer| Order::Pause { pause, answer }).await
     }
 
     /// Whether a resume could be ordered.
@@ -187,7 +189,7 @@ impl ProjectionManager {
     /// built now.
     pub async fn resume(&self, name: &str) -> Result<(), ManagerError> {
         let entry = self.entry(name)?;
-        entry.order(Order::Resume).await?;
+        entry.ask(Order::Resume).await?;
         self.build_missing(entry).await
     }
 
@@ -261,7 +263,8 @@ impl ProjectionManager {
             return Err(ManagerError::of_check(CheckError::Missing(checked.missing), entry.context.name()));
         }
         entry.report(&checked.differences, checked.rows);
-        Ok(Checkup { rows: checked.rows, differences: checked.differences })
+        let Checked { rows, differences, unfoldable, .. } = checked;
+        Ok(Checkup { rows, differences, unfoldable })
     }
 
     /// Whether rows of the projection can be repaired one by one now.
@@ -322,10 +325,6 @@ impl ProjectionManager {
 }
 
 impl Entry {
-    async fn order(&self, order: Order) -> Result<(), ManagerError> {
-        self.orders.send(order).await.map_err(|_| ManagerError::Stopping)
-    }
-
     /// Orders something and waits for the answer.
     async fn ask<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Result<T, ManagerError> {
         ask(&self.orders, order).await.ok_or(ManagerError::Stopping)
@@ -354,7 +353,7 @@ impl Entry {
 /// Whether it serves a generation that this build carries on.
 fn serves_own(entry: &Entry) -> bool {
     let status = entry.context.monitor.status();
-    status.generation.is_some() && !matches!(status.state, ProjectionState::Frozen { .. })
+    status.generation.is_some() && status.frozen.is_none()
 }
 
 async fn next_number(entry: &Entry) -> Result<i64, ManagerError> {

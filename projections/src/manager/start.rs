@@ -26,6 +26,8 @@ struct Start {
     builds: bool,
     /// One that an earlier process has begun.
     begun: Option<Generation>,
+    /// One that it has begun and that there is nothing of to go on with.
+    abandoned: Option<i64>,
     /// The highest number given out so far.
     last_number: i64,
 }
@@ -57,12 +59,16 @@ impl ProjectionManager {
             let (rebuilding, standby) = (RebuildSlot::default(), Standby::default());
             let pause = options.all_paused.clone().or_else(|| options.paused.get(context.name()).cloned());
             let is_paused = pause.is_some();
-            let worker = Worker::new(context.clone(), start.held, received, pause);
+            let mut worker = Worker::new(context.clone(), start.held, received, pause);
+            worker.begin();
             lifecycle.spawn(worker.run());
             if let Some((held, since)) = start.standby {
                 standby.keep_since(&context, held, since).await;
             }
             let entry = Entry { context, orders, rebuilding, standby };
+            if let Some(number) = start.abandoned.filter(|_| !start.builds) {
+                rebuild::abandoned(&entry.context, number);
+            }
             // Who paused it wants nothing to move; the resume builds it.
             if start.builds
                 && !is_paused
@@ -104,13 +110,7 @@ impl ProjectionManager {
 
 impl Entry {
     /// What it takes to build a generation.
-    pub(super) fn plan(
-        &self,
-        slot: TakenSlot,
-        resumed: Option<Generation>,
-        next: i64,
-        from: Option<Position>,
-    ) -> Plan {
+    pub(super) fn plan(&self, slot: TakenSlot, resumed: Option<Generation>, next: i64, from: Option<Position>) -> Plan {
         Plan {
             context: self.context.clone(),
             orders: self.orders.clone(),
@@ -130,7 +130,9 @@ struct Sorted {
     serves_own: bool,
     rolled_back_own: bool,
     begun: Option<Generation>,
-    /// The newest one on standby of this version, and the newest of any.
+    /// One of this version without a checkpoint.
+    abandoned: Option<i64>,
+    /// The one on standby that served last of this version, and the last of any.
     standby_own: Option<Generation>,
     standby: Option<Generation>,
     go: Vec<i64>,
@@ -150,6 +152,7 @@ impl Sorted {
             serves_own: false,
             rolled_back_own: false,
             begun: None,
+            abandoned: None,
             standby_own: None,
             standby: None,
             go: Vec::new(),
@@ -167,19 +170,23 @@ impl Sorted {
                 }
                 GenerationState::Standby => {
                     if own {
-                        sorted.standby_own = Some(generation.clone());
+                        keep_later(&mut sorted.standby_own, generation.clone());
                     }
-                    sorted.standby = Some(generation);
+                    keep_later(&mut sorted.standby, generation);
                 }
                 GenerationState::RolledBack => {
                     sorted.rolled_back_own |= own;
-                    sorted.standby = Some(generation);
+                    keep_later(&mut sorted.standby, generation);
                 }
                 // Without a checkpoint there is nothing to go on with.
                 GenerationState::Building if own && generation.position > Position::START => {
                     sorted.go.extend(sorted.begun.replace(generation).map(|older| older.number));
                 }
-                GenerationState::Building | GenerationState::Scratch | GenerationState::Retired => {
+                GenerationState::Building => {
+                    sorted.abandoned = own.then_some(generation.number);
+                    sorted.go.push(generation.number);
+                }
+                GenerationState::Scratch | GenerationState::Retired => {
                     sorted.go.push(generation.number);
                 }
             }
@@ -193,17 +200,24 @@ impl Sorted {
     }
 }
 
+/// Of two generations on standby the one that served last is kept: a process may have ended before the other one was gone.
+fn keep_later(kept: &mut Option<Generation>, other: Generation) {
+    if kept.as_ref().is_none_or(|kept| kept.since <= other.since) {
+        *kept = Some(other);
+    }
+}
+
 /// Decides what a projection starts with, and removes what nobody needs.
 async fn begin(context: &Context) -> Result<Start, ManagerError> {
     let generations = bookkeeping::generations(&*context.rows, context.name()).await?;
     let mut sorted = Sorted::of(context, generations);
     // Before anything is claimed: whoever comes with the wrong log must not drive away the worker that has the right one.
-    let head = context.events.head().await?;
+    let end = context.events.head().await?;
     if let Some(serving) = &sorted.serving
-        && serving.position > head
+        && serving.position > end
     {
         let (name, checkpoint) = (context.name(), serving.position);
-        return Err(ManagerError::AheadOfLog { name, checkpoint, head });
+        return Err(ManagerError::AheadOfLog { name, checkpoint, head: end });
     }
     infrastructure::failpoint!("start.sorted");
     for number in &sorted.go {
@@ -254,6 +268,7 @@ async fn begin(context: &Context) -> Result<Start, ManagerError> {
         held,
         standby,
         begun: sorted.begun,
+        abandoned: sorted.abandoned,
         last_number: sorted.last_number,
     })
 }

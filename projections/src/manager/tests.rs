@@ -6,8 +6,10 @@ mod operations;
 mod parking;
 mod poison;
 mod rebuilds;
+mod releasing;
 mod restart;
 mod rollback;
+mod stopping;
 
 use std::time::Duration;
 
@@ -208,7 +210,7 @@ async fn a_rebuild_goes_on_with_the_rows_it_has_written() {
     let world = World::new();
     let shape = KeyedShape::<OrderSummary>::new();
     world.rows.transaction(shape.create(1)).await.unwrap();
-    let mut builder = shape.builder(1, Some(crate::bookkeeping::Tally::default()));
+    let mut builder = shape.builder(1, Some(crate::bookkeeping::Tally::default()), LONG);
     let parts = [vec![placed(1, 1, &[("TEA", 1)]), placed(2, 1, &[("TEA", 1)])], vec![shipped(1)], vec![delivered(1)]];
     let mut after = Position::START;
     for part in parts {

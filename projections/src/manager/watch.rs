@@ -92,11 +92,10 @@ impl ProjectionManager {
         let is_stalled = if stall.is_some() { 1.0 } else { 0.0 };
         metrics::gauge!(telemetry::PROJECTION_STALLED, "projection" => name).set(is_stalled);
         if monitor.stalls(stall) {
-            match text {
-                Some(reason) => {
-                    tracing::warn!(projection.name = name, reason, "projection {name} does not move: {reason}");
-                }
-                None => tracing::info!(projection.name = name, "projection {name} moves again"),
+            if let Some(reason) = text {
+                tracing::warn!(projection.name = name, reason, "projection {name} does not move: {reason}");
+            } else {
+                tracing::info!(projection.name = name, "projection {name} moves again");
             }
         }
     }

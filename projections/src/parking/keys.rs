@@ -54,12 +54,15 @@ impl ParkedKeys {
         }
         self.events += 1;
         self.changes += 1;
+        // One that waits behind nothing was left by a process that ended between releasing what it waited for and trying
+        // it: nobody else will.
+        let is_first = entry.state == ParkedState::Queued && !self.keys.contains_key(&entry.key);
         let behind = || Behind {
             position: entry.position,
             since: entry.first_at,
             error: entry.error.clone().unwrap_or_default(),
             attempts: entry.attempts,
-            next_retry: entry.next_retry,
+            next_retry: if is_first { Some(entry.last_at) } else { entry.next_retry },
         };
         let waiting = self.keys.entry(entry.key).or_insert_with(|| Waiting { behind: behind(), events: 0 });
         waiting.events += 1;
@@ -117,6 +120,14 @@ impl ParkedKeys {
     pub(crate) fn first_among(&self, events: &HashMap<Position, String>) -> Option<(Uuid, Position)> {
         let places = self.keys.iter().map(|(key, waiting)| (*key, waiting.behind.position));
         places.filter(|(_, position)| events.contains_key(position)).min_by_key(|(_, position)| *position)
+    }
+
+    /// The keys that wait for an earlier event than they do there, or do not wait there at all.
+    pub(crate) fn further_back_than(&self, others: &Self) -> Vec<Uuid> {
+        let is_further_back = |(key, waiting): &(&Uuid, &Waiting)| {
+            others.keys.get(key).is_none_or(|other| waiting.behind.position < other.behind.position)
+        };
+        self.keys.iter().filter(is_further_back).map(|(key, _)| *key).collect()
     }
 
     /// What queries are told of them.

@@ -30,6 +30,8 @@ pub(super) async fn fill(member: &mut Member, from: Position, share: u32) -> Res
     }
     let mut throttle = Throttle::new(context.events.tail(), share);
     let (rows, name) = (&*context.rows, context.name());
+    // What is applied from here on may come behind the copy's back.
+    let from = from.min(Position::new(context.monitor.position().value() + 1));
     // The rows of keys that wait, or waited a moment ago, are what the copy may have caught at any moment.
     let mut keys: BTreeSet<Uuid> = waiting_keys(&sql::of_generation(rows, name, serving).await?);
     let look = Look { generation: serving, ..member.track.look(&context) };

@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use infrastructure::{
     event_store::{Position, StoreError},
-    read_store::{Cost, Query, RawValue, ReadStore, ReadStoreError},
+    read_store::{RawValue, ReadStore, ReadStoreError},
 };
 use tokio::time::Instant;
 
-use crate::{Decoded, bookkeeping, context::Context};
+use crate::{
+    Decoded, bookkeeping,
+    context::Context,
+    table::{count, some},
+};
 
 /// How many events or rows are looked at to tell of the others.
 const SAMPLE: usize = 2_000;
@@ -65,16 +69,13 @@ pub(crate) async fn estimate(context: &Context, from: Option<Position>) -> Resul
     let serving = context.monitor.status().generation;
     let generations = bookkeeping::generations(&*context.rows, context.shape.name()).await?;
     let last = generations.iter().rfind(|generation| generation.built.events > 0 && generation.built.millis > 0);
-    let (time, basis) = match last {
-        Some(last) => {
-            let millis = u128::from(events) * u128::from(last.built.millis) / u128::from(last.built.events);
-            (Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)), EstimateBasis::LastBuild)
-        }
-        None => {
-            let each = took / u32::try_from(decoded.max(1)).unwrap_or(u32::MAX) * WRITE_FACTOR;
-            let time = each.saturating_mul(u32::try_from(events).unwrap_or(u32::MAX));
-            (time, EstimateBasis::Sample)
-        }
+    let (time, basis) = if let Some(last) = last {
+        let millis = u128::from(events) * u128::from(last.built.millis) / u128::from(last.built.events);
+        (Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)), EstimateBasis::LastBuild)
+    } else {
+        let each = took / u32::try_from(decoded.max(1)).unwrap_or(u32::MAX) * WRITE_FACTOR;
+        let time = each.saturating_mul(u32::try_from(events).unwrap_or(u32::MAX));
+        (time, EstimateBasis::Sample)
     };
     let bytes = match serving {
         Some(generation) => room_of(&*context.rows, &context.shape.tables(generation)).await?,
@@ -88,12 +89,11 @@ pub(crate) async fn estimate(context: &Context, from: Option<Position>) -> Resul
 
 /// The room that tables take, about: what a sample of rows holds, times how many there are.
 async fn room_of(store: &dyn ReadStore, tables: &[String]) -> Result<u64, ReadStoreError> {
-    let query = async |sql: String| store.query(Query { sql: sql.into(), params: vec![], cost: Cost::Scan }).await;
     let mut bytes = 0;
     for table in tables {
-        let rows = query(format!("SELECT count(*) FROM {table}")).await?;
+        let rows = store.query(count(table)).await?;
         let rows = u64::try_from(rows.first().map_or(Ok(0), |row| row.int(0))?).unwrap_or(0);
-        let sample = query(format!("SELECT * FROM {table} LIMIT {SAMPLE}")).await?;
+        let sample = store.query(some(table, SAMPLE)).await?;
         let size = |value: &RawValue| match value {
             RawValue::Null => 1,
             RawValue::Int(_) | RawValue::Timestamp(_) => 8,

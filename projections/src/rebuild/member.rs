@@ -86,7 +86,7 @@ impl Member {
         let gone = ReadStoreError::Guard { expected: 1, changed: 0 };
         let generation = generations.iter().find(|generation| generation.number == number).ok_or(gone)?;
         let track = Box::new(Track::claim(&context, generation).await?);
-        let builder = shape.builder(number, generation.tally);
+        let builder = shape.builder(number, generation.tally, context.event_limit);
         let (resumed_at, built) = (track.position, generation.built);
         Ok(Self {
             generation: number,
@@ -220,7 +220,8 @@ impl Member {
     }
 
     fn built(&self) -> Built {
-        let millis = u64::try_from((self.started.elapsed() - self.held_back).as_millis()).unwrap_or(u64::MAX);
+        let millis =
+            u64::try_from(self.started.elapsed().saturating_sub(self.held_back).as_millis()).unwrap_or(u64::MAX);
         Built { millis: self.earlier + millis, ..self.built }
     }
 
@@ -230,7 +231,12 @@ impl Member {
                 let to = self.track.position;
                 self.slowly(to).await
             }
-            error => Err(error),
+            RebuildError::Rows(_)
+            | RebuildError::Event { .. }
+            | RebuildError::Verification(_)
+            | RebuildError::Events(_)
+            | RebuildError::Switch(_)
+            | RebuildError::Stopping => Err(error),
         }
     }
 
@@ -252,8 +258,6 @@ impl Member {
             projection.name = shape.name(), outcome = ?on_its_way.err().map(|error| with_causes(&error)),
             "something between {} and {to} cannot be written in bulk; going over it one by one", self.track.position
         );
-        // Nobody counts from here on: a process that goes on with it must not either.
-        rows.transaction(vec![bookkeeping::uncounted(shape.name(), self.generation, self.track.epoch)]).await?;
         let filter = shape.filter();
         while self.track.position < to {
             let mut page = events.read_all(self.track.position, &filter, SLOW_PAGE_EVENTS).await?;
@@ -416,6 +420,26 @@ pub(super) fn show(context: &Context, progress: RebuildProgress) {
     metrics::gauge!(telemetry::REBUILD_TOTAL, "projection" => name).set(total);
     metrics::counter!(telemetry::REBUILD_EVENTS, "projection" => name).absolute(progress.events);
     context.monitor.rebuilds(progress);
+}
+
+/// Says that what an earlier process began to build is gone: there was nothing of it to go on with.
+pub(crate) fn abandoned(context: &Context, generation: i64) {
+    let name = context.name();
+    let error = "the process ended before anything of the new generation was stored; order it again".to_owned();
+    tracing::warn!(projection.name = name, "the rebuild of {name} into generation {generation} was given up: {error}");
+    let progress = RebuildProgress {
+        generation,
+        phase: RebuildPhase::Failed(error),
+        done: 0,
+        total: 0,
+        resumed_at: 0,
+        events: 0,
+        parked_keys: 0,
+        elapsed: std::time::Duration::ZERO,
+        held_back: std::time::Duration::ZERO,
+        verified: None,
+    };
+    show(context, progress);
 }
 
 /// Removes a generation that is not to serve.

@@ -34,7 +34,7 @@ use crate::{
 
 pub use estimate::{EstimateBasis, RebuildEstimate};
 pub(crate) use estimate::{EstimateError, estimate};
-pub(crate) use member::{Member, Purpose, discard};
+pub(crate) use member::{Member, Purpose, abandoned, discard};
 pub use progress::{RebuildPhase, RebuildProgress};
 
 /// The first and the longest pause before another try.
@@ -64,7 +64,7 @@ pub(crate) enum RebuildError {
     Apply(ApplyError),
     /// The look at the new generation found something wrong, or could not be taken.
     #[error("the new generation was not verified")]
-    Verification(#[from] CheckError),
+    Verification(#[source] CheckError),
     /// The event store failed.
     #[error("the event store failed during the rebuild")]
     Events(#[from] StoreError),
@@ -107,6 +107,19 @@ impl From<ApplyError> for RebuildError {
         match error {
             ApplyError::Batch(_) => Self::Apply(error),
             ApplyError::Store(error) => Self::Rows(error),
+        }
+    }
+}
+
+impl From<CheckError> for RebuildError {
+    fn from(error: CheckError) -> Self {
+        match error {
+            // A store that is away says nothing about the generation.
+            CheckError::Events(error) => Self::Events(error),
+            CheckError::Rows(error) => Self::Rows(error),
+            CheckError::NotByKey | CheckError::Missing(_) | CheckError::Unfoldable { .. } | CheckError::Finding(_) => {
+                Self::Verification(error)
+            }
         }
     }
 }
@@ -165,7 +178,10 @@ impl Plan {
             tracing::info!(projection.name = name, "the rebuild of {name} stops; the next start goes on with it");
         } else {
             tracing::error!(projection.name = name, error = %text, "the rebuild of {name} failed: {text}");
-            discard(&self.context, self.number).await;
+            // What another process has taken over is its own to remove.
+            if !matches!(error, RebuildError::Rows(ReadStoreError::Guard { .. })) {
+                discard(&self.context, self.number).await;
+            }
             if let RebuildError::Event { place, error } = error {
                 member::stand_at(&self.context, *place, error).await;
             }

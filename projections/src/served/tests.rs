@@ -25,7 +25,7 @@ fn setup() -> Setup {
 impl Setup {
     fn serve_at(&self, position: u64) {
         self.shape.serve(1, Position::new(position), false);
-        self.monitor.serves(1);
+        self.monitor.serves(1, None);
         self.monitor.moved_to(Position::new(position));
         self.monitor.is_in(ProjectionState::Running);
     }

@@ -5,7 +5,6 @@ use std::{collections::HashSet, panic::AssertUnwindSafe, sync::Arc};
 use infrastructure::{
     event_store::{Direction, EventStore, Position, RecordedEvent, Revision, StoreError, StreamId},
     read_store::{Query, ReadStore, ReadStoreError, Row, Statement, Value},
-    telemetry::with_causes,
 };
 use serde_json::Map;
 use uuid::Uuid;
@@ -13,7 +12,7 @@ use uuid::Uuid;
 use super::{Copied, Look};
 use crate::{
     Decoded, KeyedFold, Sources, parking,
-    table::{Serving, TableSql, stored_hash},
+    table::{Serving, TableSql, read_row, stored_hash, topics_of},
 };
 
 /// How many events of a stream are read at once.
@@ -45,6 +44,8 @@ pub(crate) struct Checked {
     pub(crate) differences: Vec<Difference>,
     /// The keys with neither a row nor an event.
     pub(crate) missing: Vec<Uuid>,
+    /// Why the first of those that cannot be folded cannot.
+    pub(crate) unfoldable: Option<String>,
 }
 
 /// A row that was written anew.
@@ -116,8 +117,7 @@ async fn refold<M: KeyedFold>(look: Look<'_>, key: Uuid) -> Result<Folded<M::Row
             continue;
         }
         let at = event.position;
-        let event =
-            Decoded::decode(event).map_err(|error| unfoldable(format!("event {at}: {}", with_causes(&error))))?;
+        let event = Decoded::decode(event).map_err(|error| unfoldable(format!("event {at}: {error}")))?;
         let row = folded.row.clone();
         let step = AssertUnwindSafe(|| (M::key(&event) == Some(key)).then(|| M::fold(row, &event)));
         let step = std::panic::catch_unwind(step).map_err(|_| unfoldable(format!("event {at}: its fold panicked")))?;
@@ -163,11 +163,15 @@ pub(super) async fn check<M: KeyedFold>(
                 }
                 Ok(folded.row)
             }
-            Err(CheckError::Unfoldable { error, .. }) => Err(error),
+            Err(error @ CheckError::Unfoldable { .. }) => {
+                let why = error.to_string();
+                checked.unfoldable.get_or_insert_with(|| why.clone());
+                Err(why)
+            }
             Err(error) => return Err(error),
         };
         checked.rows += 1;
-        let read = stored.as_ref().map(M::read).transpose();
+        let read = stored.as_ref().map(read_row::<M>).transpose();
         let is_hot_right = table.hot.get(key).is_none_or(|hot| matches!(&read, Ok(Some(row)) if *row == hot));
         if is_hot_right && matches!((&read, &folded), (Ok(stored), Ok(folded)) if stored == folded) {
             continue;
@@ -193,7 +197,7 @@ pub(super) async fn matches<M: KeyedFold>(look: Look<'_>, key: Uuid, stored: &Ro
         Err(CheckError::Unfoldable { .. }) => return Ok(false),
         Err(error) => return Err(error),
     };
-    Ok(M::read(stored).ok() == folded)
+    Ok(read_row::<M>(stored).ok() == folded)
 }
 
 /// Some keys of rows, from a place on that `dice` chooses between the first and the last key.
@@ -207,7 +211,7 @@ pub(super) async fn sample<M: KeyedFold>(look: Look<'_>, dice: u64, count: usize
     let (first, last) = (ends[0], ends[1]);
     // So many parts of 2^64, without overflow.
     let span = (last - first) >> 64;
-    let within = ((last - first) & u128::from(u64::MAX)) * u128::from(dice) >> 64;
+    let within = (((last - first) & u128::from(u64::MAX)) * u128::from(dice)) >> 64;
     let place = Uuid::from_u128((first + span * u128::from(dice) + within).saturating_sub(1));
     let rows = look.store.query(table.scan(Some(place), count)).await?;
     rows.iter().map(|row| Ok(row.uuid(0)?)).collect()
@@ -230,8 +234,10 @@ pub(super) async fn repair<M: KeyedFold>(
         }
         match &folded.row {
             Some(row) => {
-                upserts.push(M::write(row));
-                topics.extend(M::topics(row));
+                let written = std::panic::catch_unwind(AssertUnwindSafe(|| M::write(row)));
+                let error = "writing it panicked".to_owned();
+                upserts.push(written.map_err(|_| CheckError::Unfoldable { key: *key, error })?);
+                topics.extend(topics_of::<M>(row));
             }
             None => deletes.push(*key),
         }
@@ -267,7 +273,7 @@ pub(super) async fn copy<M: KeyedFold>(
     let last = last.uuid(0)?;
     let mut values = Vec::with_capacity(rows.len());
     for row in &rows {
-        values.push(M::write(&M::read(row)?));
+        values.push(M::write(&read_row::<M>(row)?));
     }
     Ok(Some(Copied { statements: vec![target.upsert(values)], last }))
 }
@@ -358,7 +364,7 @@ fn json_of<M: KeyedFold>(row: &M::Row) -> String {
 }
 
 fn json_of_stored<M: KeyedFold>(row: &Row) -> String {
-    match M::read(row) {
+    match read_row::<M>(row) {
         Ok(row) => json_of::<M>(&row),
         Err(error) => format!("unreadable: {error}: {row:?}"),
     }

@@ -17,11 +17,8 @@ use super::{
 use crate::{
     Change, Decoded, Hub, KeyedFold,
     bookkeeping::Tally,
-    table::{Serving, TableSql, create_indexes, create_table, form, table_name, written_hash},
+    table::{Serving, TableSql, create_indexes, create_table, form, table_name, topics_of, written_hash},
 };
-
-/// A fold during a rebuild may take so long; longer and it counts as a failure of its event.
-const BUILD_FOLD_MAX: Duration = Duration::from_secs(5);
 
 /// A keyed model at work.
 #[derive(Debug)]
@@ -45,12 +42,12 @@ impl<M: KeyedFold> KeyedShape<M> {
     fn announce(&self, changes: Vec<Change<M::Row>>, audience: Audience, scanned_to: Position) {
         match audience {
             Audience::Nobody => {}
-            Audience::Live => self.hub.announce(changes, M::topics, scanned_to),
+            Audience::Live => self.hub.announce(changes, topics_of::<M>, scanned_to),
             Audience::Late => {
                 let Some(first) = changes.first() else { return };
                 let from = Position::new(first.position.value().saturating_sub(1));
                 let topics = changes.iter().flat_map(|change| {
-                    let others = change.row.as_ref().map(M::topics).unwrap_or_default();
+                    let others = change.row.as_ref().map(topics_of::<M>).unwrap_or_default();
                     std::iter::once(change.key).chain(others)
                 });
                 let mut topics: Vec<Uuid> = topics.collect();
@@ -143,7 +140,7 @@ impl<M: KeyedFold> Shape for KeyedShape<M> {
         Ok(failures)
     }
 
-    fn builder(&self, generation: i64, tally: Option<Tally>) -> Box<dyn Builder> {
+    fn builder(&self, generation: i64, tally: Option<Tally>, limit: Duration) -> Box<dyn Builder> {
         Box::new(KeyedBuilder::<M> {
             table: Serving::new(generation),
             rows: Rows::new(),
@@ -151,6 +148,7 @@ impl<M: KeyedFold> Shape for KeyedShape<M> {
             prior: HashMap::new(),
             tally,
             bytes: 0,
+            limit,
         })
     }
 
@@ -222,6 +220,8 @@ struct KeyedBuilder<M: KeyedFold> {
     prior: HashMap<Uuid, u64>,
     tally: Option<Tally>,
     bytes: usize,
+    /// How long a fold may take.
+    limit: Duration,
 }
 
 #[async_trait]
@@ -237,12 +237,12 @@ impl<M: KeyedFold> Builder for KeyedBuilder<M> {
         let found = self.rows.load(store, &self.table, &events).await?;
         self.bytes += events.iter().map(|event| event.bytes).sum::<usize>();
         let mut rows = std::mem::replace(&mut self.rows, Rows::new());
-        let counts = self.tally.is_some();
+        let (counts, limit) = (self.tally.is_some(), self.limit);
         let folding = tokio::task::spawn_blocking(move || {
             let hash = |key| rows.rows.get(key).and_then(Option::as_ref).map(|row| written_hash(&M::write(row)));
             let hashes: Vec<(Uuid, u64)> =
                 if counts { found.iter().filter_map(|key| Some((*key, hash(key)?))).collect() } else { Vec::new() };
-            let failures = rows.fold(&events, BUILD_FOLD_MAX, None);
+            let failures = rows.fold(&events, limit, None);
             (rows, hashes, failures)
         });
         let (rows, hashes, failures) = folding.await.map_err(|error| ended(&error, "reading a row back panicked"))?;

@@ -128,8 +128,8 @@ pub(crate) trait Shape: Send + Sync + Debug {
     /// Applies events in order; rows and the caller's statements in one transaction. Then tells its audience. Gives what
     /// was not applied.
     async fn apply(&self, batch: Batch<'_>) -> Result<Vec<Failure>, ApplyError>;
-    /// A builder that fills a generation fast, going on from this tally.
-    fn builder(&self, generation: i64, tally: Option<Tally>) -> Box<dyn Builder>;
+    /// A builder that fills a generation fast, going on from this tally. An event may take as long as a live one.
+    fn builder(&self, generation: i64, tally: Option<Tally>, limit: Duration) -> Box<dyn Builder>;
     /// Whether rows can be folded anew one by one.
     fn folds_rows(&self) -> bool;
     /// Looks whether a filled generation is what its builder meant to write, and what the events say.

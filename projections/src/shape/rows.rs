@@ -15,7 +15,7 @@ use crate::{
     Change, Decoded, KeyedFold,
     bookkeeping::Tally,
     decoded::Place,
-    table::{Serving, TableSql, written_hash},
+    table::{Serving, TableSql, read_row, written_hash},
 };
 
 /// Rows as they are in the table or will be.
@@ -57,7 +57,7 @@ impl<M: KeyedFold> Rows<M> {
         for query in table.sql.load_all(&missing) {
             for row in store.query(query).await? {
                 let key = row.uuid(0)?;
-                self.rows.insert(key, Some(M::read(&row)?));
+                self.rows.insert(key, Some(read_row::<M>(&row)?));
                 found.push(key);
             }
         }

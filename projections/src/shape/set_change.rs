@@ -5,7 +5,7 @@ use std::{collections::HashSet, marker::PhantomData, panic::AssertUnwindSafe, ti
 use async_trait::async_trait;
 use infrastructure::{
     event_store::Position,
-    read_store::{Cost, Query, ReadStore, Statement},
+    read_store::{ReadStore, Statement},
 };
 use tokio::{sync::watch, time::Instant};
 use uuid::Uuid;
@@ -14,10 +14,7 @@ use super::{
     ApplyError, Batch, Builder, CheckError, Checked, Copied, Difference, Failure, Look, Repaired, Shape, Verified,
     ended, rows::too_slow, verify,
 };
-use crate::{Decoded, SetChange, Tables, bookkeeping::Tally, decoded::Place};
-
-/// Making an event's statements during a rebuild may take so long.
-const BUILD_CHANGE_MAX: Duration = Duration::from_secs(5);
+use crate::{Decoded, SetChange, Tables, bookkeeping::Tally, decoded::Place, table::only_in};
 
 /// A model of set changes at work.
 #[derive(Debug)]
@@ -109,9 +106,9 @@ impl<M: SetChange> Shape for SetChangeShape<M> {
         Ok(failures)
     }
 
-    fn builder(&self, generation: i64, _tally: Option<Tally>) -> Box<dyn Builder> {
+    fn builder(&self, generation: i64, _tally: Option<Tally>, limit: Duration) -> Box<dyn Builder> {
         let tables = Tables::new(M::NAME, generation);
-        Box::new(SetChangeBuilder::<M> { tables, held: Vec::new(), bytes: 0, model: PhantomData })
+        Box::new(SetChangeBuilder::<M> { tables, held: Vec::new(), bytes: 0, limit, model: PhantomData })
     }
 
     fn folds_rows(&self) -> bool {
@@ -149,9 +146,7 @@ impl<M: SetChange> Shape for SetChangeShape<M> {
         for table in M::TABLES {
             let (ours, theirs) = (ours.name(table), theirs.name(table));
             for (one, two, is_ours) in [(&ours, &theirs, true), (&theirs, &ours, false)] {
-                let sql = format!("SELECT * FROM {one} EXCEPT SELECT * FROM {two} LIMIT {limit}");
-                let rows = look.store.query(Query { sql: sql.into(), params: vec![], cost: Cost::Scan }).await?;
-                for row in rows {
+                for row in look.store.query(only_in(one, two, limit)).await? {
                     let text = Some(format!("{table}: {:?}", row.0));
                     let (stored, folded) = if is_ours { (text, None) } else { (None, text) };
                     let key = row.uuid(0).unwrap_or_default();
@@ -183,6 +178,8 @@ struct SetChangeBuilder<M: SetChange> {
     tables: Tables,
     held: Vec<Statement>,
     bytes: usize,
+    /// How long making an event's statements may take.
+    limit: Duration,
     model: PhantomData<fn() -> M>,
 }
 
@@ -190,7 +187,7 @@ struct SetChangeBuilder<M: SetChange> {
 impl<M: SetChange> Builder for SetChangeBuilder<M> {
     async fn apply(&mut self, _store: &dyn ReadStore, events: Vec<Decoded>) -> Result<Vec<Failure>, ApplyError> {
         self.bytes += events.iter().map(|event| event.bytes).sum::<usize>();
-        let (statements, failures) = changes::<M>(&events, &self.tables, BUILD_CHANGE_MAX);
+        let (statements, failures) = changes::<M>(&events, &self.tables, self.limit);
         self.held.extend(statements);
         Ok(failures)
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BinaryHeap;
 
-use infrastructure::read_store::{Cost, Query, Row};
+use infrastructure::read_store::{Query, Row};
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -13,7 +13,7 @@ use super::{
 use crate::{
     KeyedFold, SetChange, Tables,
     bookkeeping::Tally,
-    table::{TableSql, stored_hash},
+    table::{TableSql, count, scan, stored_hash},
 };
 
 /// How many rows are folded anew from their events.
@@ -71,24 +71,24 @@ pub(super) async fn keyed<M: KeyedFold>(look: Look<'_>, expected: Option<Tally>)
 /// Counts the rows of all tables and asks for every invariant.
 pub(super) async fn set_change<M: SetChange>(look: Look<'_>) -> Result<Verified, CheckError> {
     let tables = Tables::new(M::NAME, look.generation);
-    let number = async |sql: String| {
-        let rows = look.store.query(Query { sql: sql.into(), params: vec![], cost: Cost::Scan }).await?;
+    let number = async |query: Query| {
+        let rows = look.store.query(query).await?;
         let number = rows.first().map_or(Ok(0), |row| row.int(0))?;
         Ok::<u64, CheckError>(u64::try_from(number).unwrap_or(0))
     };
     let mut rows = 0;
     for table in M::TABLES {
-        rows += number(format!("SELECT count(*) FROM {}", tables.name(table))).await?;
+        rows += number(count(&tables.name(table))).await?;
     }
     let invariants = M::invariants(&tables);
-    let count = invariants.len() as u64;
+    let asked = invariants.len() as u64;
     for invariant in invariants {
-        let violations = number(invariant.violations).await?;
+        let violations = number(scan(invariant.violations)).await?;
         if violations > 0 {
             return Err(CheckError::Finding(format!("{}: {violations} rows break it", invariant.says)));
         }
     }
-    Ok(Verified { rows, checksum: None, sampled: 0, invariants: count })
+    Ok(Verified { rows, checksum: None, sampled: 0, invariants: asked })
 }
 
 /// Some of the rows that go by, each with the same chance: those whose keys have the smallest hashes.

@@ -230,13 +230,10 @@ impl Track {
         let mut blocked = HashSet::new();
         let (mut ready, mut entries) = (Vec::with_capacity(decoded.len()), Vec::new());
         for event in decoded {
-            let event = match self.skipped(context, event) {
-                Ok(entry) => {
-                    entries.push(entry);
-                    continue;
-                }
-                Err(event) => event,
-            };
+            if let Some(entry) = self.skipped(context, &event) {
+                entries.push(entry);
+                continue;
+            }
             let is_blocked = |blocked: &HashSet<Uuid>, key| blocked.contains(&key) || self.parked.contains(key);
             let (key, error, place) = match event {
                 Ok(event) => {
@@ -264,24 +261,20 @@ impl Track {
     }
 
     /// The entry of an event that was skipped for this version: it is passed over without a try, so that every generation
-    /// leaves out the same. Otherwise the event.
-    fn skipped(
-        &self,
-        context: &Context,
-        event: Result<Decoded, Undecodable>,
-    ) -> Result<ParkedEvent, Result<Decoded, Undecodable>> {
-        let position = match &event {
+    /// leaves out the same.
+    fn skipped(&self, context: &Context, event: &Result<Decoded, Undecodable>) -> Option<ParkedEvent> {
+        let position = match event {
             Ok(event) => event.position,
             Err(event) => event.place.position,
         };
-        let Some(reason) = self.skips.get(&position) else { return Err(event) };
-        let (place, key) = match &event {
+        let reason = self.skips.get(&position)?;
+        let (place, key) = match event {
             Ok(event) => (Place::of(event), context.shape.key(event).ok().flatten()),
             Err(event) => (event.place.clone(), None),
         };
         let key = key.unwrap_or(place.stream.id);
         let entry = self.entry_at(context, place, key, Some(reason.clone()));
-        Ok(ParkedEvent { state: ParkedState::Skipped, next_retry: None, ..entry })
+        Some(ParkedEvent { state: ParkedState::Skipped, next_retry: None, ..entry })
     }
 
     fn intake(

@@ -88,12 +88,16 @@ impl Worker {
         Self { context, held, orders, pause, stopped: None, failing: None, feed: Feed::default(), shown: (0, 0) }
     }
 
-    pub(crate) async fn run(mut self) {
+    /// Serves what it holds, before anybody asks.
+    pub(crate) fn begin(&mut self) {
         if !matches!(self.held, Held::Nothing) {
             self.serve(false);
         }
         self.context.monitor.is_to_pause(self.pause.clone());
         self.show();
+    }
+
+    pub(crate) async fn run(mut self) {
         let lifecycle = self.context.lifecycle.clone();
         loop {
             let is_halted = self.is_halted();
@@ -235,7 +239,8 @@ impl Worker {
 
     async fn try_apply(&mut self, events: &[RecordedEvent], scanned_to: Position) -> Result<(), TrackError> {
         let Held::Track(track) = &mut self.held else { return Ok(()) };
-        let span = tracing::debug_span!("projection.batch", projection.name = self.context.name(), events = events.len());
+        let span =
+            tracing::debug_span!("projection.batch", projection.name = self.context.name(), events = events.len());
         track.apply(&self.context, events, scanned_to, Audience::Live).instrument(span).await?;
         // In this order: whoever sees the position sees also what is behind.
         self.show_parked();
@@ -350,19 +355,19 @@ impl Worker {
     fn serve(&mut self, has_gap: bool) {
         let Context { shape, monitor, .. } = &self.context;
         let name = self.context.name();
-        let (generation, position) = match &self.held {
+        let (generation, frozen, position) = match &self.held {
             Held::Nothing => return,
             Held::Track(track) => {
                 shape.serve(track.generation, track.position, has_gap);
-                (track.generation, track.position)
+                (track.generation, None, track.position)
             }
             Held::Frozen(frozen) if !frozen.is_readable => return,
             Held::Frozen(frozen) => {
                 shape.serve_frozen(frozen.generation, &frozen.form, frozen.position);
-                (frozen.generation, frozen.position)
+                (frozen.generation, Some(frozen.version), frozen.position)
             }
         };
-        monitor.serves(generation);
+        monitor.serves(generation, frozen);
         monitor.moved_to(position);
         if !matches!(self.held, Held::Track(_)) {
             monitor.parks(crate::ParkedCount::default(), std::collections::HashMap::new());

@@ -19,9 +19,9 @@ pub(crate) enum Order {
     /// Serve another generation, once it is where the serving one is.
     Switch { to: Held, before: GenerationState, answer: oneshot::Sender<Result<Held, SwitchError>> },
     /// Stand still, at once or at a position.
-    Pause(Pause),
+    Pause { pause: Pause, answer: oneshot::Sender<()> },
     /// Go on, from a pause or from an event it stopped at.
-    Resume,
+    Resume(oneshot::Sender<()>),
     /// Try the events of this key now.
     Release { key: Uuid, answer: oneshot::Sender<Result<Released, ReleaseError>> },
     /// Try the events of all keys, as soon as there is time. Answers how many keys that are.

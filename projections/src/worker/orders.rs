@@ -15,17 +15,19 @@ impl Worker {
     pub(super) async fn obey(&mut self, order: Order) {
         match order {
             Order::Switch { to, before, answer } => drop(answer.send(self.switch(to, before).await)),
-            Order::Pause(pause) => {
+            Order::Pause { pause, answer } => {
                 infrastructure::failpoint!("worker.pause");
                 self.pause = Some(pause);
                 self.context.monitor.is_to_pause(self.pause.clone());
                 self.show();
+                let _ = answer.send(());
             }
-            Order::Resume => {
+            Order::Resume(answer) => {
                 infrastructure::failpoint!("worker.resume");
                 self.pause = None;
                 self.context.monitor.is_to_pause(None);
                 self.go_on();
+                let _ = answer.send(());
             }
             Order::Release { key, answer } => drop(answer.send(self.release(key).await)),
             Order::ReleaseAll(answer) => {
@@ -138,7 +140,7 @@ impl Worker {
                 if let Some(old) = self.held.position() {
                     self.catch_up(track, old).await?;
                 }
-                track.pass_over_skipped(&self.context).await.map_err(|error| with_causes(&error))?;
+                self.release_alike(track).await.map_err(|error| with_causes(&error))?;
                 track.generation
             }
             Held::Frozen(frozen) => {
@@ -155,8 +157,22 @@ impl Worker {
         infrastructure::failpoint!("switch.after");
         switched.map_err(|error| match error {
             ReadStoreError::Guard { .. } => "the generation is not there any more".to_owned(),
-            error => error.to_string(),
+            ReadStoreError::Refused(_)
+            | ReadStoreError::Full
+            | ReadStoreError::Unavailable(_)
+            | ReadStoreError::Corrupt(_)
+            | ReadStoreError::Column { .. } => error.to_string(),
         })
+    }
+
+    /// What was released or skipped in the serving generation does not wait in the other one either.
+    async fn release_alike(&self, track: &mut Track) -> Result<(), ReleaseError> {
+        track.pass_over_skipped(&self.context).await?;
+        let Held::Track(serving) = &self.held else { return Ok(()) };
+        for key in track.parked.further_back_than(&serving.parked) {
+            track.release(&self.context, key, Audience::Nobody).await?;
+        }
+        Ok(())
     }
 
     /// Applies to a generation what the serving one has more.

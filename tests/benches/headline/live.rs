@@ -10,13 +10,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use domain::testing::sku;
 use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::{
-    client::{CLIENTS, Client, clients, place_request, register_product, request, text_field},
+    client::{CLIENTS, Client, clients, place_request, request, text_field},
     http::block_on,
     machine::{per_second, percentile_ms},
+    replay::global,
     report::{Goal, Report, number},
     server::Server,
 };
@@ -40,8 +42,8 @@ pub(crate) fn rebuild_live(report: &mut Report, directory: &Path, model: &str) {
         server.ready().await;
         let mut clients = clients(&server, CLIENTS + 1).await;
         let mut watcher = clients.pop().expect("there is one more");
-        let product = register_product(&server, &mut watcher).await;
-        let place = place_request(&server, &product);
+        // One that the history has registered.
+        let place = place_request(&server, &global("product", &domain::product::id_of(&sku("TEA-1"))));
         // Alone, as fast as it goes: this is where it takes the most memory.
         let (_, alone) = rebuild(&server, &mut watcher, model).await;
         let mut quiet = load(&mut clients, &place, &AtomicBool::new(false), QUIET).await;

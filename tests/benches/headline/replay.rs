@@ -1,6 +1,7 @@
 //! What a long log costs: to rebuild a read model from it, and to start with it.
 
 use std::{
+    fmt::Display,
     hint::black_box,
     path::Path,
     time::{Duration, Instant},
@@ -125,9 +126,9 @@ async fn scan_decode(events: &dyn EventStore) -> usize {
     }
 }
 
-/// An order's id as clients know it.
-fn global(order: &str) -> String {
-    URL_SAFE_NO_PAD.encode(format!("order:{order}"))
+/// An object's id as clients know it.
+pub(crate) fn global(kind: &str, id: &impl Display) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{kind}:{id}"))
 }
 
 /// Starts a server on the log and its read models, asks it a little, and looks at its memory.
@@ -136,7 +137,8 @@ fn start(report: &mut Report, directory: &Path, orders: &[String]) {
         let server = Server::start(directory);
         let ready = server.ready().await;
         let mut clients = clients(&server, CLIENTS).await;
-        let requests = orders.iter().map(|order| request(&server, document::ORDER, &json!({ "id": global(order) })));
+        let requests =
+            orders.iter().map(|order| request(&server, document::ORDER, &json!({ "id": global("order", order) })));
         let query = Operation::new(requests.collect(), "\"order\":{\"id\":");
         closed_loop(&server, &mut clients, &query, QUERY_TIME).await;
         (ready, server.resident_bytes())

@@ -1,245 +1,30 @@
-//! What the tests of an operator's work share: models that fail when they are told to, a log that can be falsified.
-//!
-//! Whether a model fails is in the event: the tracking label of a shipment says how. Orders carry the number of their
-//! hall, so that mending the models of one test leaves the others alone.
+//! What the tests of an operator's work share: a hall with a log that can be falsified and models that fail as told.
+
+mod doctored;
+mod models;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    sync::{
-        Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    collections::BTreeMap,
+    sync::atomic::{AtomicU64, Ordering},
 };
 
-use async_trait::async_trait;
 use domain::{order::OrderEvent, testing::label};
 use infrastructure::{
     codec,
-    event_store::{
-        AllPage, Append, AppendError, Appended, Direction, EventStore, Name, RecordedEvent, Revision, StoreError,
-        StreamPage, TypeFilter,
-    },
-    read_store::Row,
+    event_store::{EventStore, Name, TypeFilter},
 };
-use tokio::sync::watch;
 
+pub(super) use self::{
+    doctored::Doctored,
+    models::{LIMIT, Ledger, Note, Notes},
+};
 use super::*;
 use crate::{
-    ParkedFilter, ParkedPage, ParkedState, Served, ServedTables, SetChange, Tables,
-    manager::Declared,
-    shape::SetChangeShape,
+    ParkedFilter, ParkedPage, ParkedState, Served, ServedTables, Tables, manager::Declared, shape::SetChangeShape,
     tests::moment,
 };
 
-/// How long a slow event takes, and how long it may.
-pub(super) const SLOW: Duration = Duration::from_millis(700);
-pub(super) const LIMIT: Duration = Duration::from_millis(350);
-
 static HALLS: AtomicU64 = AtomicU64::new(1);
-static MENDED: Mutex<BTreeSet<u64>> = Mutex::new(BTreeSet::new());
-
-/// What a model is told to do by an event; nothing once its hall is mended.
-fn ill(event: &Decoded) -> Option<&str> {
-    let Event::Order(OrderEvent::Shipped { tracking: Some(tracking), .. }) = &event.event else { return None };
-    let number = event.stream.id.as_u64_pair().1 << 1 >> 33;
-    (!MENDED.lock().unwrap().contains(&number)).then_some(tracking.as_str())
-}
-
-fn obey(told: Option<&str>) {
-    match told {
-        Some("fold") => panic!("the fold is defective, on purpose"),
-        Some("slow") => std::thread::sleep(SLOW),
-        Some(_) | None => {}
-    }
-}
-
-/// One row for each order: which events made it, in order. Form 1 has a column more that may be NULL, form 2 one that
-/// must not be.
-#[derive(Debug)]
-pub(super) enum Notes<const VERSION: u32 = 1, const FORM: u8 = 0> {}
-
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Note {
-    pub(super) id: Uuid,
-    /// The positions of its events.
-    pub(super) trail: String,
-    /// How its row is to be written.
-    told: Option<String>,
-    pub(super) more: Option<i64>,
-}
-
-impl<const V: u32, const FORM: u8> KeyedFold for Notes<V, FORM> {
-    const NAME: &'static str = "notes";
-    const VERSION: u32 = V;
-    const EVENTS: &'static [&'static str] = &["order."];
-    const COLUMNS: &'static [(&'static str, &'static str)] = match FORM {
-        0 => &[("id", "UUID NOT NULL"), ("trail", "TEXT NOT NULL"), ("weight", "BIGINT NOT NULL CHECK (weight < 9)")],
-        1 => &[
-            ("id", "UUID NOT NULL"),
-            ("trail", "TEXT NOT NULL"),
-            ("weight", "BIGINT NOT NULL CHECK (weight < 9)"),
-            ("more", "BIGINT"),
-        ],
-        _ => &[
-            ("id", "UUID NOT NULL"),
-            ("trail", "TEXT NOT NULL"),
-            ("weight", "BIGINT NOT NULL CHECK (weight < 9)"),
-            ("more", "BIGINT NOT NULL"),
-        ],
-    };
-    const INDEXES: &'static [&'static str] = &["weight, id"];
-    type Row = Note;
-
-    fn key(event: &Decoded) -> Option<Uuid> {
-        assert!(ill(event) != Some("key"), "the key is defective, on purpose");
-        Some(event.stream.id)
-    }
-    fn sources(key: Uuid) -> Sources {
-        Sources::Streams(vec![StreamId::new("order", key)])
-    }
-    fn starts(event: &Decoded) -> bool {
-        matches!(event.event, Event::Order(OrderEvent::Placed { .. }))
-    }
-    fn fold(row: Option<Note>, event: &Decoded) -> Option<Note> {
-        obey(ill(event));
-        assert!(ill(event) != Some("notes"), "the fold is defective, on purpose");
-        let told = ill(event).map(str::to_owned);
-        let mut row = row.unwrap_or(Note { id: event.stream.id, trail: String::new(), told: None, more: None });
-        row.trail = format!("{} {}", row.trail, event.position).trim().to_owned();
-        row.told = row.told.or(told);
-        row.more = (FORM > 0).then_some(7);
-        Some(row)
-    }
-    fn write(row: &Note) -> Vec<Value> {
-        let told = row.told.as_deref();
-        assert!(told != Some("write"), "the writing is defective, on purpose");
-        let weight = if told == Some("refuse") { 9 } else { 0 };
-        let mut values = vec![Value::Uuid(row.id), Value::Text(row.trail.clone()), Value::Int(weight)];
-        values.extend(row.more.map(Value::Int));
-        values
-    }
-    fn read(row: &Row) -> Result<Note, ReadStoreError> {
-        let more = if FORM > 0 && !row.is_null(3) { Some(row.int(3)?) } else { None };
-        Ok(Note { id: row.uuid(0)?, trail: row.text(1)?.to_owned(), told: None, more })
-    }
-}
-
-/// One row for each event.
-#[derive(Debug)]
-pub(super) enum Ledger {}
-
-impl SetChange for Ledger {
-    const NAME: &'static str = "ledger";
-    const VERSION: u32 = 1;
-    const EVENTS: &'static [&'static str] = &["order."];
-    const TABLES: &'static [&'static str] = &["lines"];
-
-    fn key(event: &Decoded) -> Uuid {
-        assert!(ill(event) != Some("key"), "the key is defective, on purpose");
-        event.stream.id
-    }
-    fn create(tables: &Tables) -> Vec<String> {
-        let lines = tables.name("lines");
-        vec![format!("CREATE TABLE IF NOT EXISTS {lines} (id UUID NOT NULL, position BIGINT NOT NULL PRIMARY KEY)")]
-    }
-    fn changes(event: &Decoded, tables: &Tables) -> Vec<Statement> {
-        let told = ill(event);
-        obey(told);
-        assert!(told != Some("write"), "the writing is defective, on purpose");
-        let id = if told == Some("refuse") { Value::Null } else { Value::Uuid(event.stream.id) };
-        let position = Value::Int(i64::try_from(event.position.value()).unwrap());
-        let sql = format!("INSERT INTO {} (id, position) VALUES ($1, $2)", tables.name("lines"));
-        vec![Statement::once(sql, vec![id, position])]
-    }
-}
-
-/// An event store that tells what it was asked, and that hands out other data for some events than were appended.
-#[derive(Debug)]
-pub(super) struct Doctored {
-    inner: MemoryEventStore,
-    /// How far events are apart.
-    stride: u64,
-    tail: watch::Sender<Position>,
-    ill: Mutex<HashMap<Position, (Name, String)>>,
-    /// How many events were read by a scan of the log from its start.
-    pub(super) scanned: AtomicU64,
-}
-
-impl Doctored {
-    pub(super) fn new(stride: u64) -> Self {
-        let tail = watch::Sender::new(Position::START);
-        Self { inner: MemoryEventStore::new(), stride, tail, ill: Mutex::default(), scanned: AtomicU64::new(0) }
-    }
-
-    /// From now on this event is read with this type and these data.
-    pub(super) fn falsify(&self, at: Position, type_name: &str, data: &str) {
-        self.ill.lock().unwrap().insert(at, (type_name.into(), data.to_owned()));
-    }
-
-    /// Everything is read as it was appended.
-    pub(super) fn is_true_again(&self) {
-        self.ill.lock().unwrap().clear();
-    }
-
-    fn outer(&self, inner: Position) -> Position {
-        Position::new(inner.value() * self.stride)
-    }
-
-    fn shown(&self, events: Vec<RecordedEvent>) -> Vec<RecordedEvent> {
-        let ill = self.ill.lock().unwrap();
-        let show = |mut event: RecordedEvent| {
-            event.position = self.outer(event.position);
-            if let Some((type_name, data)) = ill.get(&event.position) {
-                (event.type_name, event.data) = (type_name.clone(), data.clone());
-            }
-            event
-        };
-        events.into_iter().map(show).collect()
-    }
-}
-
-#[async_trait]
-impl EventStore for Doctored {
-    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
-        let mut appended = self.inner.append(append).await?;
-        for position in &mut appended.positions {
-            *position = self.outer(*position);
-        }
-        let head = self.outer(self.inner.head().await.expect("memory does not fail"));
-        self.tail.send_replace(head);
-        Ok(appended)
-    }
-
-    async fn read_stream(
-        &self,
-        stream: &StreamId,
-        from: Revision,
-        direction: Direction,
-        limit: usize,
-    ) -> Result<StreamPage, StoreError> {
-        let mut page = self.inner.read_stream(stream, from, direction, limit).await?;
-        page.events = self.shown(page.events);
-        Ok(page)
-    }
-
-    async fn read_all(&self, after: Position, filter: &TypeFilter, limit: usize) -> Result<AllPage, StoreError> {
-        let inner = Position::new(after.value() / self.stride);
-        let mut page = self.inner.read_all(inner, filter, limit).await?;
-        page.events = self.shown(page.events);
-        page.scanned_to = self.outer(page.scanned_to).max(after);
-        self.scanned.fetch_add(page.events.len() as u64, Ordering::Relaxed);
-        Ok(page)
-    }
-
-    async fn head(&self) -> Result<Position, StoreError> {
-        Ok(self.outer(self.inner.head().await?))
-    }
-
-    fn tail(&self) -> watch::Receiver<Position> {
-        self.tail.subscribe()
-    }
-}
-
 /// Where one test takes place: a log, a read store in a file, and now and then a server over both.
 pub(super) struct Hall {
     number: u64,
@@ -323,12 +108,12 @@ impl Hall {
 
     /// The models fail no more.
     pub(super) fn mend(&self) {
-        MENDED.lock().unwrap().insert(self.number);
+        models::mend(self.number, true);
     }
 
     /// The models fail again.
     pub(super) fn unmend(&self) {
-        MENDED.lock().unwrap().remove(&self.number);
+        models::mend(self.number, false);
     }
 
     /// Every event by key.

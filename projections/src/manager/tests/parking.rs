@@ -3,11 +3,11 @@
 use infrastructure::event_store::EVENT_BYTES_MAX;
 
 use super::{kit::*, *};
-use crate::{ParkedFilter, ParkedPage, ParkedState, StopCause, tests::block_on};
+use crate::{ParkedFilter, ParkedPage, ParkedState, tests::block_on};
 
-const KINDS: [&str; 7] = ["unreadable", "oversized", "fold", "key", "write", "refuse", "slow"];
+pub(super) const KINDS: [&str; 7] = ["unreadable", "oversized", "fold", "key", "write", "refuse", "slow"];
 
-async fn poison(hall: &Hall, n: u64, kind: &str) -> Position {
+pub(super) async fn poison(hall: &Hall, n: u64, kind: &str) -> Position {
     match kind {
         "unreadable" => hall.ship_unreadable(n, "order.shipped.v1", r#"{"order":"#).await,
         "oversized" => {
@@ -20,7 +20,7 @@ async fn poison(hall: &Hall, n: u64, kind: &str) -> Position {
 }
 
 /// Two orders, then a failing event of the second one, with harmless events around and behind it.
-async fn spoil(hall: &Hall, kind: &str) -> Position {
+pub(super) async fn spoil(hall: &Hall, kind: &str) -> Position {
     hall.ship(2, "fine").await;
     let bad = poison(hall, 2, kind).await;
     hall.ship(1, "fine").await;
@@ -31,13 +31,13 @@ async fn spoil(hall: &Hall, kind: &str) -> Position {
 }
 
 /// The parked events of order 2 in a hall that was spoiled.
-fn waiting(hall: &Hall, bad: Position) -> Vec<(Uuid, u64, ParkedState)> {
+pub(super) fn waiting(hall: &Hall, bad: Position) -> Vec<(Uuid, u64, ParkedState)> {
     let at = bad.value();
     let states = [(at, ParkedState::Failed), (at + 2, ParkedState::Queued), (at + 4, ParkedState::Queued)];
     states.map(|(at, state)| (hall.key(2), at, state)).to_vec()
 }
 
-async fn spoiled(kind: &str) -> (Hall, Open<1, 0>, Position) {
+pub(super) async fn spoiled(kind: &str) -> (Hall, Open<1, 0>, Position) {
     let mut hall = Hall::patient();
     if kind == "slow" {
         hall.options.event_limit = LIMIT;
@@ -129,6 +129,33 @@ async fn a_defect_of_one_projection_is_nothing_to_another() {
 }
 
 #[tokio::test]
+async fn a_row_that_its_model_cannot_read_back_keeps_its_own_key_alone() {
+    let hall = Hall::patient();
+    for n in 1..=2 {
+        hall.place(n).await;
+    }
+    let before = hall.open().await;
+    hall.ship(1, "read").await;
+    before.catch_up(&hall).await;
+    // It was written well; only who comes later has to read it.
+    before.stop().await;
+    let open = hall.open().await;
+    let bad = hall.ship(1, "fine").await;
+    hall.ship(2, "fine").await;
+    hall.ship(1, "fine").await;
+    open.catch_up(&hall).await;
+    assert_eq!(open.notes.row(hall.key(2)).await.unwrap().map(|row| row.trail), Some("2 5".to_owned()));
+    assert_eq!(open.status("notes").first_parked.map(|(key, behind)| (key, behind.position)), Some((hall.key(1), bad)));
+    let found = open.manager.check("notes", &[hall.key(1)]).await.unwrap();
+    assert!(found.differences[0].stored.as_ref().is_some_and(|stored| stored.contains("unreadable")), "{found:?}");
+    hall.mend();
+    assert_eq!(open.manager.retry_all("notes").await.unwrap(), 1);
+    open.is_released().await;
+    assert_eq!((open.trails().await, open.lines().await), (hall.reference().await, hall.reference().await));
+    open.stop().await;
+}
+
+#[tokio::test]
 async fn what_the_codec_does_not_know_parks_an_order_of_the_real_models() {
     let world = World::new();
     world.append(placed(1, 1, &[("TEA", 1)])).await;
@@ -150,107 +177,9 @@ async fn what_the_codec_does_not_know_parks_an_order_of_the_real_models() {
     running.stop().await;
 }
 
-async fn entries(open: &Open<1, 0>) -> Vec<crate::ParkedEvent> {
+pub(super) async fn entries(open: &Open<1, 0>) -> Vec<crate::ParkedEvent> {
     let filter = ParkedFilter { projection: Some("notes".to_owned()), ..ParkedFilter::default() };
     open.manager.parked(&ParkedPage { filter, limit: 100, ..ParkedPage::default() }).await.unwrap()
-}
-
-#[tokio::test]
-async fn a_parked_key_is_tried_again_by_itself_with_growing_pauses_then_it_waits() {
-    let mut hall = Hall::new();
-    let pause_min = Duration::from_millis(60);
-    hall.on_failure = OnFailure { pause_min, pause_max: Duration::from_secs(1), ..hall.on_failure };
-    hall.place(1).await;
-    let open = hall.open().await;
-    let bad = hall.ship(1, "fold").await;
-    let mut tries = std::collections::BTreeMap::new();
-    while !tries.contains_key(&4) {
-        for entry in entries(&open).await {
-            assert_eq!(entry.position, bad);
-            tries.insert(entry.attempts, entry.next_retry.map(|next| (next - entry.last_at).to_std().unwrap()));
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    assert_eq!(tries.keys().copied().collect::<Vec<_>>(), [1, 2, 3, 4]);
-    for attempts in 1..=3_u32 {
-        let longest = pause_min * 2_u32.pow(attempts - 1);
-        let pause = tries[&attempts].expect("it is tried again");
-        assert!((longest / 2..=longest).contains(&pause), "try {attempts}: {pause:?}");
-    }
-    assert_eq!(tries[&4], None, "then it waits for somebody");
-    hall.mend();
-    tokio::time::sleep(pause_min * 4).await;
-    assert_eq!(open.status("notes").parked.events, 1, "nobody tries it any more");
-    open.stop().await;
-}
-
-#[tokio::test]
-async fn what_passes_by_itself_is_released_by_itself() {
-    let mut hall = Hall::new();
-    hall.on_failure = hall.on_failure.attempts(1_000);
-    hall.place(1).await;
-    let open = hall.open().await;
-    hall.ship(1, "fold").await;
-    hall.ship(1, "behind").await;
-    eventually("it is tried a few times", || {
-        open.notes.behind(hall.key(1)).is_some_and(|behind| behind.attempts > 3)
-    })
-    .await;
-    hall.mend();
-    open.is_released().await;
-    assert_eq!(open.trails().await, hall.reference().await);
-    assert_eq!(open.lines().await, hall.reference().await);
-    open.stop().await;
-}
-
-#[tokio::test]
-async fn a_release_while_the_read_store_is_away_is_tried_again_and_says_so() {
-    let (hall, open, _) = spoiled("notes").await;
-    hall.mend();
-    let busy = ReadStoreError::Unavailable("it is busy".to_owned());
-    hall.rows.fail_queries(&[busy.clone(), busy]);
-    assert_eq!(open.manager.retry_all("notes").await.unwrap(), 1);
-    open.is_released().await;
-    assert!(hall.rows.is_done(), "it was not away");
-    eventually("it runs again", || open.state("notes") == ProjectionState::Running).await;
-    assert_eq!(open.trails().await, hall.reference().await);
-    open.stop().await;
-}
-
-#[tokio::test]
-async fn a_new_build_tries_what_another_one_has_parked() {
-    for column in ["build = 'older'", "version = 0"] {
-        let (hall, open, _) = spoiled("fold").await;
-        open.stop().await;
-        hall.mend();
-        let same = hall.open().await;
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        assert_eq!(same.status("notes").parked.events, 3, "the same build knows no better");
-        same.stop().await;
-        hall.sql(format!("UPDATE projection_parked SET {column}")).await;
-        let newer = hall.open().await;
-        newer.is_released().await;
-        assert_eq!(newer.trails().await, hall.reference().await);
-        assert_eq!(newer.lines().await, hall.reference().await);
-        newer.stop().await;
-    }
-}
-
-#[tokio::test]
-async fn a_rebuild_with_a_mended_model_releases_everything() {
-    let (hall, open, bad) = spoiled("write").await;
-    let still = open.rebuilt("notes").await;
-    assert_eq!((still.phase, still.parked_keys), (RebuildPhase::Done, 1));
-    assert_eq!(open.parked("notes").await, waiting(&hall, bad), "the model is as it was");
-    hall.mend();
-    for name in ["notes", "ledger"] {
-        assert_eq!(open.rebuilt(name).await.phase, RebuildPhase::Done);
-        assert_eq!(open.status(name).parked.events, 0);
-    }
-    assert_eq!(open.notes.behind(hall.key(2)), None);
-    assert_eq!(open.trails().await, hall.reference().await);
-    assert_eq!(open.lines().await, hall.reference().await);
-    open.stop().await;
 }
 
 #[tokio::test]
@@ -332,84 +261,4 @@ async fn a_write_that_came_through_unnoticed_parks_all_the_same() {
     assert_eq!(states, [ParkedState::Failed, ParkedState::Queued]);
     assert_eq!(open.status("notes").parked.events, 2);
     open.stop().await;
-}
-
-#[tokio::test]
-async fn subscribers_hear_of_a_gap_when_a_key_is_released_late() {
-    let (hall, open, bad) = spoiled("notes").await;
-    let mut hers = open.notes.hub().subscribe_to(hall.key(2));
-    let mut others = open.notes.hub().subscribe_to(hall.key(1));
-    hall.mend();
-    open.manager.retry("notes", hall.key(2)).await.unwrap();
-    let HubMessage::Gap { from, to } = hers.next().await.unwrap() else { panic!("what she was told is not so") };
-    assert!(from < bad && to >= open.notes.position(), "a gap from {from} to {to}");
-    let last = hall.ship(1, "fine").await;
-    let HubMessage::Change(change) = others.next().await.unwrap() else { panic!("the others missed nothing") };
-    assert_eq!(change.position, last);
-    open.stop().await;
-}
-
-#[tokio::test]
-async fn too_many_parked_events_stop_the_projection_and_room_lets_it_go_on() {
-    for kind in ["fold", "unreadable", "write"] {
-        let mut hall = Hall::patient();
-        hall.on_failure = hall.on_failure.parked_max(3);
-        for n in 1..=9 {
-            hall.place(n).await;
-        }
-        let open = hall.open().await;
-        for name in ["notes", "ledger"] {
-            open.manager.pause(name, pause(None)).await.unwrap();
-        }
-        let mut bad = Vec::new();
-        for n in 1..=5 {
-            bad.push(poison(&hall, n, kind).await);
-            hall.ship(9, "fine").await;
-        }
-        for name in ["notes", "ledger"] {
-            open.manager.resume(name).await.unwrap();
-        }
-        let error = open.notes.wait(bad[4], LONG).await.unwrap_err();
-        let QueryError::Stopped { stopped, .. } = error else { panic!("{kind}: {error:?}") };
-        assert_eq!((stopped.cause, stopped.position), (StopCause::TooManyParked, bad[3]), "{kind}");
-        assert!(stopped.way_out("notes").contains("parked list notes"), "{}", stopped.way_out("notes"));
-        assert_eq!(open.status("notes").parked.events, 3, "{kind}");
-        assert_eq!(open.trails().await[&hall.key(9)].len(), 4, "{kind}: everything before it is applied");
-
-        hall.events.is_true_again();
-        hall.mend();
-        assert_eq!(open.manager.retry_all("notes").await.unwrap(), 3);
-        assert_eq!(open.manager.retry_all("ledger").await.unwrap(), 3);
-        open.catch_up(&hall).await;
-        open.is_released().await;
-        assert_eq!((open.trails().await, open.lines().await), (hall.reference().await, hall.reference().await));
-        assert_eq!(open.state("notes"), ProjectionState::Running);
-        open.stop().await;
-    }
-}
-
-#[tokio::test]
-async fn a_projection_that_is_to_stop_does_so_at_the_event_and_says_the_way_out() {
-    for kind in KINDS.into_iter().filter(|kind| *kind != "slow") {
-        let mut hall = Hall::new();
-        hall.on_failure = OnFailure { parks: false, ..hall.on_failure };
-        hall.place(1).await;
-        hall.place(2).await;
-        let open = hall.open().await;
-        let bad = spoil(&hall, kind).await;
-        let error = open.notes.wait(bad, LONG).await.unwrap_err();
-        let QueryError::Stopped { stopped, .. } = error else { panic!("{kind}: {error:?}") };
-        assert_eq!((stopped.position, stopped.cause, stopped.attempts), (bad, StopCause::Event, 4), "{kind}");
-        assert!(stopped.way_out("notes").contains("projections rebuild notes"), "{}", stopped.way_out("notes"));
-        let mut kept = hall.reference().await;
-        kept.values_mut().for_each(|trail| trail.retain(|at| *at < bad.value()));
-        assert_eq!((open.trails().await, open.parked("notes").await), (kept, vec![]), "{kind}");
-        hall.events.is_true_again();
-        hall.mend();
-        open.manager.resume("notes").await.unwrap();
-        open.manager.resume("ledger").await.unwrap();
-        open.catch_up(&hall).await;
-        assert_eq!((open.trails().await, open.lines().await), (hall.reference().await, hall.reference().await));
-        open.stop().await;
-    }
 }
