@@ -49,7 +49,7 @@ impl Default for ProjectionOptions {
         Self {
             batch_events_max: 512,
             event_limit: Duration::from_secs(5),
-            rebuild_share: 50,
+            rebuild_share: 30,
             keep_generation: Duration::from_secs(24 * 60 * 60),
             drift_interval: None,
             drift_rows: 16,

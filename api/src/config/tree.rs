@@ -173,7 +173,7 @@ settings! {
         /// Milliseconds that applying one event may take before it counts as failed.
         event_limit_ms: NonZeroU64 = above_zero(5_000);
         /// Percent of the time that a rebuild works while commands arrive. It works all the time while none do.
-        rebuild_share: NonZeroU32 = count_u32(40);
+        rebuild_share: NonZeroU32 = count_u32(30);
         /// Seconds that a generation is kept for a rollback after another one has taken its place.
         keep_generation_s: NonZeroU64 = above_zero(24 * 60 * 60);
         /// Seconds between two drift checks, which fold some rows anew from their events and compare. 0: no checks.
