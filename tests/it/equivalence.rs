@@ -146,7 +146,7 @@ impl Server {
         let products = Executor::new(store(), Arc::clone(&shared_clock), lifecycle.clone(), options.clone());
         let orders = Executor::new(store(), Arc::clone(&shared_clock), lifecycle.clone(), options);
         // A few events in each transaction, so that batches and checkpoints fall anywhere.
-        let options = ProjectionOptions { batch_events_max: 3 };
+        let options = ProjectionOptions { batch_events_max: 3, ..ProjectionOptions::default() };
         let (models, manager) =
             ReadModels::start(store(), rows, shared_clock, lifecycle.clone(), options).await.expect("a start");
         Self { events, clock, products, orders, models, manager, lifecycle }

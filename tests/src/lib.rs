@@ -1,12 +1,15 @@
 //! What the tests share: contract suites that every adapter of a port passes, and a harness for the real binary.
 
+pub mod audit;
 pub mod binary;
 pub mod client;
 pub mod collector;
 pub mod contracts;
+pub mod events_db;
 pub mod faults;
 pub mod journal;
 pub mod log;
+pub mod operations;
 pub mod random;
 pub mod server;
 pub mod shop;

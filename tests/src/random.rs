@@ -31,6 +31,11 @@ impl Random {
         self.next() % end
     }
 
+    /// An index of a list with so many entries.
+    pub fn index(&mut self, entries: usize) -> usize {
+        usize::try_from(self.below(entries as u64)).expect("less than a length")
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;

@@ -36,6 +36,15 @@ pub struct Start {
     pub wrapper: Vec<OsString>,
 }
 
+/// A server that ended before it was ready.
+#[derive(Debug)]
+pub struct NotReady {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// What it has logged.
+    pub stderr: String,
+}
+
 /// A running server. Dropped, it is killed; only [`Server::stop`] ends it well.
 #[derive(Debug)]
 pub struct Server {
@@ -64,7 +73,17 @@ impl Server {
         Self::launch(temp_dir(), data_dir.to_owned(), start).await
     }
 
+    /// The same, where it may end before it is ready.
+    pub async fn try_start_in(data_dir: &Path, start: Start) -> Result<Self, NotReady> {
+        Self::try_launch(temp_dir(), data_dir.to_owned(), start).await
+    }
+
     async fn launch(temporary: TempDir, data_dir: PathBuf, start: Start) -> Self {
+        let launched = Self::try_launch(temporary, data_dir, start).await;
+        launched.unwrap_or_else(|ended| panic!("the server does not start: {}\n{}", ended.status, ended.stderr))
+    }
+
+    async fn try_launch(temporary: TempDir, data_dir: PathBuf, start: Start) -> Result<Self, NotReady> {
         let stderr = temporary.path().join("stderr");
         let mut arguments: Vec<OsString> = vec!["--listen".into(), "127.0.0.1:0".into(), "--data-dir".into()];
         arguments.push(data_dir.clone().into());
@@ -77,25 +96,32 @@ impl Server {
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
         let url = first_line(&mut child).and_then(|line| Some(line.split_once("serves on ")?.1.to_owned()));
         let Some(url) = url else {
+            // An error means that it has ended by itself.
             let _ = child.kill();
-            let _ = child.wait();
-            panic!("the server does not start:\n{}", read(&stderr));
+            let status = child.wait().expect("the server is our child");
+            return Err(NotReady { status, stderr: read(&stderr) });
         };
         let pid = child.id();
         let mut server = Self { child, pid, url, data_dir, wrapper: start.wrapper, stderr, _temporary: temporary };
-        server.wait_until_ready().await;
+        if let Err(status) = server.readiness().await {
+            return Err(NotReady { status, stderr: server.stderr() });
+        }
         server.pid = server.announced_pid();
-        server
+        Ok(server)
     }
 
-    async fn wait_until_ready(&self) {
+    /// Waits until it is ready; an error says how it ended instead.
+    async fn readiness(&mut self) -> Result<(), ExitStatus> {
         let http = reqwest::Client::new();
         let url = format!("{}/health/ready", self.url);
         eventually("the server is ready", async || {
+            if let Some(status) = self.child.try_wait().expect("the server is our child") {
+                return Some(Err(status));
+            }
             let answer = http.get(&url).send().await;
-            answer.is_ok_and(|answer| answer.status().is_success()).then_some(())
+            answer.is_ok_and(|answer| answer.status().is_success()).then_some(Ok(()))
         })
-        .await;
+        .await
     }
 
     /// Where its data is.
@@ -168,6 +194,13 @@ impl Server {
     pub fn kill9(mut self) {
         assert!(self.is_alive(), "the server had ended by itself:\n{}", tail(&self.stderr()));
         self.end();
+    }
+
+    /// Waits until it ends by itself. Gives how it ended, and what it has logged.
+    pub async fn ended(mut self) -> (ExitStatus, String) {
+        let status =
+            eventually("the server ends by itself", async || self.child.try_wait().expect("the server is our child"));
+        (status.await, self.stderr())
     }
 
     fn end(&mut self) {
