@@ -106,7 +106,9 @@ pub(crate) async fn prepare(store: &dyn ReadStore) -> Result<(), ReadStoreError>
         state TEXT NOT NULL,
         PRIMARY KEY (name, generation)
     )";
-    store.transaction(vec![Statement::once(create, vec![])]).await?;
+    let numbers =
+        "CREATE TABLE IF NOT EXISTS projection_numbers (name TEXT NOT NULL PRIMARY KEY, last BIGINT NOT NULL)";
+    store.transaction(vec![Statement::once(create, vec![]), Statement::once(numbers, vec![])]).await?;
     let probe = format!("SELECT {COLUMNS} FROM projection_generations LIMIT 1");
     match store.query(Query { sql: probe.into(), params: vec![], cost: Cost::Point }).await {
         Err(ReadStoreError::Refused(_)) => {}
@@ -171,6 +173,28 @@ pub(crate) fn insert(
         Value::Int(now.timestamp_micros()),
     ];
     Statement::once(sql, params)
+}
+
+/// The number of the last generation that a projection was given, whether it is still there or not: what is written down
+/// of a generation must not be taken for another one's.
+pub(crate) async fn last_number(store: &dyn ReadStore, name: &str) -> Result<i64, ReadStoreError> {
+    let name = || vec![Value::Text(name.to_owned())];
+    let given = "SELECT last FROM projection_numbers WHERE name = $1";
+    // An earlier release did not write them down.
+    let there = "SELECT generation FROM projection_generations WHERE name = $1 ORDER BY generation DESC LIMIT 1";
+    let mut last = 0;
+    for sql in [given, there] {
+        let rows = store.query(Query { sql: sql.into(), params: name(), cost: Cost::Point }).await?;
+        last = last.max(rows.first().map_or(Ok(0), |row| row.int(0))?);
+    }
+    Ok(last)
+}
+
+/// Gives a number out.
+pub(crate) fn give_number(name: &str, number: i64) -> Statement {
+    let sql = "INSERT INTO projection_numbers (name, last) VALUES ($1, $2) \
+               ON CONFLICT (name) DO UPDATE SET last = excluded.last";
+    Statement::once(sql, vec![Value::Text(name.to_owned()), Value::Int(number)])
 }
 
 /// Takes a generation over: whoever held it before can write no more. Gives the new epoch, and the position that the

@@ -134,3 +134,15 @@ async fn what_a_builder_has_counted_holds_until_somebody_else_writes() {
         assert_eq!(generations(&*rows, NAME).await.unwrap()[0].tally, None);
     }
 }
+
+#[tokio::test]
+async fn a_number_is_given_out_once_even_if_its_generation_is_gone() {
+    let (_folder, rows) = temp_rows();
+    generation_1(&*rows, GenerationState::Serving).await;
+    assert_eq!(last_number(&*rows, NAME).await, Ok(1), "an earlier release wrote no numbers down");
+    let second = insert(NAME, 2, 1, "", GenerationState::Building, domain::testing::now());
+    rows.transaction(vec![give_number(NAME, 2), second]).await.unwrap();
+    rows.transaction(discard(NAME, 2, &[])).await.unwrap();
+    assert_eq!(last_number(&*rows, NAME).await, Ok(2));
+    assert_eq!(last_number(&*rows, "other").await, Ok(0));
+}

@@ -357,6 +357,5 @@ fn serves_own(entry: &Entry) -> bool {
 }
 
 async fn next_number(entry: &Entry) -> Result<i64, ManagerError> {
-    let generations = bookkeeping::generations(&*entry.context.rows, entry.context.name()).await?;
-    Ok(generations.last().map_or(1, |last| last.number + 1))
+    Ok(bookkeeping::last_number(&*entry.context.rows, entry.context.name()).await? + 1)
 }

@@ -89,8 +89,7 @@ impl ProjectionManager {
     pub(super) async fn build_missing(&self, entry: &Entry) -> Result<(), ManagerError> {
         // Taken before anything is read: a rebuild that is about to end must not be mistaken for one to go on with.
         let Some(slot) = entry.rebuilding.take() else { return Ok(()) };
-        let generations = bookkeeping::generations(&*entry.context.rows, entry.context.name()).await?;
-        let sorted = Sorted::of(&entry.context, generations);
+        let sorted = Sorted::read(&entry.context).await?;
         if sorted.builds() {
             let plan = entry.plan(slot, sorted.begun, sorted.last_number + 1, None);
             self.run_rebuild(vec![plan], &entry.context.lifecycle);
@@ -140,7 +139,13 @@ struct Sorted {
 }
 
 impl Sorted {
-    fn of(context: &Context, generations: Vec<Generation>) -> Self {
+    async fn read(context: &Context) -> Result<Self, ReadStoreError> {
+        let (rows, name) = (&*context.rows, context.name());
+        let last_number = bookkeeping::last_number(rows, name).await?;
+        Ok(Self::of(context, bookkeeping::generations(rows, name).await?, last_number))
+    }
+
+    fn of(context: &Context, generations: Vec<Generation>, last_number: i64) -> Self {
         let (version, form) = (i64::from(context.shape.version()), context.shape.form());
         // A release that kept no form had the tables of today.
         let is_own = |generation: &Generation| {
@@ -156,7 +161,7 @@ impl Sorted {
             standby_own: None,
             standby: None,
             go: Vec::new(),
-            last_number: generations.last().map_or(0, |generation| generation.number),
+            last_number,
         };
         for generation in generations {
             let own = is_own(&generation);
@@ -209,8 +214,7 @@ fn keep_later(kept: &mut Option<Generation>, other: Generation) {
 
 /// Decides what a projection starts with, and removes what nobody needs.
 async fn begin(context: &Context) -> Result<Start, ManagerError> {
-    let generations = bookkeeping::generations(&*context.rows, context.name()).await?;
-    let mut sorted = Sorted::of(context, generations);
+    let mut sorted = Sorted::read(context).await?;
     // Before anything is claimed: whoever comes with the wrong log must not drive away the worker that has the right one.
     let end = context.events.head().await?;
     if let Some(serving) = &sorted.serving

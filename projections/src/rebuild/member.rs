@@ -78,6 +78,7 @@ impl Member {
                 Purpose::Compare => GenerationState::Scratch,
             };
             let (version, form, now) = (shape.version(), shape.form(), context.clock.now());
+            statements.push(bookkeeping::give_number(shape.name(), number));
             statements.push(bookkeeping::insert(shape.name(), number, version, &form, state, now));
             context.rows.transaction(statements).await?;
         }

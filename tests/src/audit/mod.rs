@@ -24,7 +24,7 @@ pub use log::{Event, Happened, Log};
 use crate::server::temp_dir;
 
 /// Tables of the read store that belong to no generation.
-const BOOKKEEPING: [&str; 2] = ["projection_generations", "projection_parked"];
+const BOOKKEEPING: [&str; 3] = ["projection_generations", "projection_numbers", "projection_parked"];
 
 /// A generation as the bookkeeping has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
