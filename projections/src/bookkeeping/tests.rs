@@ -146,3 +146,22 @@ async fn a_number_is_given_out_once_even_if_its_generation_is_gone() {
     assert_eq!(last_number(&*rows, NAME).await, Ok(2));
     assert_eq!(last_number(&*rows, "other").await, Ok(0));
 }
+
+#[tokio::test]
+async fn a_read_store_of_an_earlier_release_is_brought_up_to_date() {
+    let (_folder, rows) = temp_rows();
+    let statement = |sql| Statement::once(sql, vec![]);
+    let old = "CREATE TABLE projection_generations (name TEXT NOT NULL, generation BIGINT NOT NULL, \
+               version BIGINT NOT NULL, position BIGINT NOT NULL, epoch BIGINT NOT NULL, state TEXT NOT NULL, \
+               PRIMARY KEY (name, generation))";
+    let serving = "INSERT INTO projection_generations VALUES ('some', 3, 1, 70, 4, 'serving')";
+    rows.transaction(vec![statement(old), statement(serving)]).await.unwrap();
+    for _ in 0..2 {
+        prepare(&*rows).await.unwrap();
+    }
+    let known = generations(&*rows, NAME).await.unwrap();
+    let [generation] = known.as_slice() else { panic!("{known:?}") };
+    assert_eq!((generation.number, generation.position, generation.tally), (3, Position::new(70), None));
+    assert_eq!((generation.form.as_str(), generation.since.timestamp()), ("", 0));
+    assert_eq!(claim(&*rows, NAME, 3).await, Ok((5, Position::new(70))));
+}

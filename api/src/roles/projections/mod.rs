@@ -1,6 +1,6 @@
 //! `millrace projections`: what operators look at and do, one file for each kind of verb.
 //!
-//! Every verb asks a [`Client`], which is the running server or the opened stores; nothing here knows which. What is
+//! Every verb asks a `Client`, which is the running server or the opened stores; nothing here knows which. What is
 //! done is checked, written down with its actor and carried out behind it (api/src/graphql/projection/mod.rs). Answers
 //! are made for people, or, with `--json`, one object for each line.
 
