@@ -6,7 +6,7 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use uuid::Uuid;
 
-/// The file, opened to write. One transaction; see [`write`].
+/// The file, opened to write. One transaction; see [`write()`].
 #[derive(Debug)]
 pub struct EventsDb<'a>(Transaction<'a>);
 

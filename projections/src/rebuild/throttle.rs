@@ -6,7 +6,7 @@ use infrastructure::event_store::Position;
 use tokio::{sync::watch, time::Instant};
 
 /// How many rows one transaction writes when nobody else wants the read store.
-const ROWS_MAX: usize = 16_384;
+const ROWS_MAX: usize = 32_768;
 /// And when somebody does: a live batch waits for no more than these.
 const ROWS_MAX_LIVE: usize = 2_048;
 /// The most payload of events whose rows are held in memory.
