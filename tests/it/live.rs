@@ -149,12 +149,12 @@ async fn equal_subscribers_get_the_same() {
     }
     let shipped = shop::ship(&operator, &order.id).await;
     is_visible(&alice, &shipped).await;
-    // One who joins later shares what follows.
-    let mut late = watch(&alice, &order.id, None).await;
-    assert_eq!(late.next_update().await.summary(), "CAUGHT UP");
     let shipped = first.next_update().await;
     assert_eq!(shipped.summary(), "SHIPPED 1");
     assert_eq!([second.next_update().await, stream.next_update().await], [shipped.clone(), shipped]);
+    // One who joins later shares what follows.
+    let mut late = watch(&alice, &order.id, None).await;
+    assert_eq!(late.next_update().await.summary(), "CAUGHT UP");
     shop::deliver(&operator, &order.id).await;
     let delivered = first.next_update().await;
     assert_eq!(delivered.summary(), "DELIVERED 2");

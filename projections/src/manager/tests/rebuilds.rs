@@ -166,7 +166,7 @@ async fn an_invariant_that_does_not_hold_keeps_a_generation_from_serving() {
     }
     let running = world.start().await;
     running.settle("product_sales").await;
-    for sql in ["UPDATE product_sales_g2_counters SET units = units + 1", "DELETE FROM product_sales_g2_lines"] {
+    for sql in ["UPDATE product_sales_g2_counters SET units = units + 1", "DELETE FROM product_sales_g3_lines"] {
         world.rows.after("SET position = $1, tally_rows", sql);
         let RebuildPhase::Failed(error) = running.rebuilt("product_sales").await.phase else { panic!("{sql}: done") };
         assert!(world.rows.is_done() && error.contains("each counter is the sum of the lines"), "{error}");
