@@ -4,7 +4,7 @@
 //! then: what was done can always be read.
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::Arc;
 
@@ -15,7 +15,6 @@ use domain::{
     values::{Actor, ActorError, Label, LabelError, ProjectionName, ProjectionNameError},
 };
 use infrastructure::{
-    clock::IdSource,
     event_store::Position,
     execute::{CommandMetadata, ExecuteError, Executor, Request},
 };
@@ -63,24 +62,6 @@ pub fn pause_of(paused: &PausedProjection) -> Pause {
         since: paused.since,
         at: paused.at.map(Position::new),
     }
-}
-
-/// Writes an action down, on behalf of its actor and as a command of its own. When it returns `Ok`, the action is
-/// durable, at this position.
-pub async fn record_as(
-    executor: &Executor<Operator>,
-    ids: &dyn IdSource,
-    command: OperatorCommand,
-) -> Result<Position, ExecuteError<OperatorRejection>> {
-    let OperatorCommand::TakeAction { actor, .. } = &command;
-    let metadata = CommandMetadata {
-        command_id: ids.fresh(),
-        actor: actor.as_str().into(),
-        correlation_id: ids.fresh(),
-        causation_id: None,
-        input_hash: None,
-    };
-    Ok(executor.execute(request(command, metadata)).await?.position)
 }
 
 /// The command on its way to the one log.

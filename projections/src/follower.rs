@@ -88,16 +88,8 @@ async fn step(context: &Context, track: &mut Track) -> Result<bool, String> {
     if track.position >= target {
         return Ok(false);
     }
-    let page = context.events.read_all(track.position, &context.shape.filter(), FOLLOW_EVENTS).await;
-    let mut page = page.map_err(|error| with_causes(&error))?;
-    page.events.retain(|event| event.position <= target);
     infrastructure::failpoint!("follow.step");
-    let reached = page.scanned_to.min(target);
-    if page.events.is_empty() {
-        track.pass(context, reached).await.map_err(|error| with_causes(&error))?;
-    } else {
-        track.apply_or_park(context, &page.events, reached).await.map_err(|error| with_causes(&error))?;
-    }
+    track.follow(context, target, FOLLOW_EVENTS).await.map_err(|error| with_causes(&error))?;
     infrastructure::failpoint!("follow.stepped");
     // What waits by itself here is tried when the generation serves; only its due keys are tried now.
     for key in track.parked.due(context.clock.now()).into_iter().take(4) {

@@ -7,7 +7,7 @@ use domain::{
     testing::{actor, label, projection},
 };
 use infrastructure::{
-    clock::{CountingIds, ManualClock},
+    clock::{CountingIds, IdSource, ManualClock},
     event_store::{Direction, EventStore, MemoryEventStore, Revision, StreamId},
     execute::ExecutorOptions,
     lifecycle::Lifecycle,
@@ -22,6 +22,23 @@ fn process(events: &Arc<MemoryEventStore>) -> Executor<Operator> {
     let events: Arc<dyn EventStore> = Arc::clone(events) as Arc<dyn EventStore>;
     let clock = Arc::new(ManualClock::at(domain::testing::now()));
     Executor::new(events, clock, Lifecycle::new(), ExecutorOptions::default())
+}
+
+/// Writes an action down as a command of its own, without anybody calling. Gives its position.
+pub(crate) async fn record_as(
+    executor: &Executor<Operator>,
+    ids: &dyn IdSource,
+    command: OperatorCommand,
+) -> Result<Position, ExecuteError<OperatorRejection>> {
+    let OperatorCommand::TakeAction { actor, .. } = &command;
+    let metadata = CommandMetadata {
+        command_id: ids.fresh(),
+        actor: actor.as_str().into(),
+        correlation_id: ids.fresh(),
+        causation_id: None,
+        input_hash: None,
+    };
+    Ok(executor.execute(request(command, metadata)).await?.position)
 }
 
 fn pause(reason: Option<&str>) -> OperatorCommand {

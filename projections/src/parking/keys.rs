@@ -54,8 +54,8 @@ impl ParkedKeys {
         }
         self.events += 1;
         self.changes += 1;
-        // One that waits behind nothing was left by a process that ended between releasing what it waited for and trying
-        // it: nobody else will.
+        // Nothing keeps one that waits behind nothing from being applied: what it came behind is skipped, or was released
+        // by a process that ended before it tried this one.
         let is_first = entry.state == ParkedState::Queued && !self.keys.contains_key(&entry.key);
         let behind = || Behind {
             position: entry.position,

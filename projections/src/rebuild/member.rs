@@ -17,7 +17,7 @@ use crate::{
     context::Context,
     parking::{ParkedKeys, sql},
     shape::{ApplyError, Builder, Verified},
-    track::{ReleaseError, Track},
+    track::{ReleaseError, Track, waiting},
     worker::{Held, Order, ask, report_stop},
 };
 
@@ -154,7 +154,7 @@ impl Member {
         self.track.settle(&mut entries);
         let first = entries.iter().find(|entry| entry.state == ParkedState::Failed);
         let policy = &self.context.on_failure;
-        let is_too_many = self.track.parked.events() + entries.len() as u64 > policy.parked_max;
+        let is_too_many = self.track.is_too_many(&self.context, waiting(&entries));
         if let Some(first) = first.filter(|_| !policy.parks || is_too_many) {
             return Err(RebuildError::Event { place: first.position, error: first.error.clone().unwrap_or_default() });
         }
@@ -251,25 +251,15 @@ impl Member {
         let on_its_way = self.written().await;
         self.builder.reset();
         self.entries.clear();
-        let Context { rows, events, shape, .. } = &self.context;
-        let entries = sql::of_generation(&**rows, shape.name(), self.generation).await?;
-        self.track.parked = ParkedKeys::of(&entries);
+        self.track.remember_parked(&self.context).await?;
         self.track.position = self.track.stored;
         tracing::info!(
-            projection.name = shape.name(), outcome = ?on_its_way.err().map(|error| with_causes(&error)),
+            projection.name = self.context.name(), outcome = ?on_its_way.err().map(|error| with_causes(&error)),
             "something between {} and {to} cannot be written in bulk; going over it one by one", self.track.position
         );
-        let filter = shape.filter();
         while self.track.position < to {
-            let mut page = events.read_all(self.track.position, &filter, SLOW_PAGE_EVENTS).await?;
-            page.events.retain(|event| event.position <= to);
-            let reached = page.scanned_to.min(to);
-            if page.events.is_empty() {
-                self.track.pass(&self.context, reached).await?;
-                self.track.store_position(&self.context).await?;
-            } else {
-                self.track.apply_or_park(&self.context, &page.events, reached).await.map_err(RebuildError::from)?;
-            }
+            self.track.follow(&self.context, to, SLOW_PAGE_EVENTS).await?;
+            self.track.store_position(&self.context).await?;
         }
         Ok(())
     }
@@ -428,19 +418,7 @@ pub(crate) fn abandoned(context: &Context, generation: i64) {
     let name = context.name();
     let error = "the process ended before anything of the new generation was stored; order it again".to_owned();
     tracing::warn!(projection.name = name, "the rebuild of {name} into generation {generation} was given up: {error}");
-    let progress = RebuildProgress {
-        generation,
-        phase: RebuildPhase::Failed(error),
-        done: 0,
-        total: 0,
-        resumed_at: 0,
-        events: 0,
-        parked_keys: 0,
-        elapsed: std::time::Duration::ZERO,
-        held_back: std::time::Duration::ZERO,
-        verified: None,
-    };
-    show(context, progress);
+    show(context, RebuildProgress::blank(generation, RebuildPhase::Failed(error)));
 }
 
 /// Removes a generation that is not to serve.

@@ -28,7 +28,7 @@ use crate::{
     shape::{ApplyError, CheckError},
     slot::TakenSlot,
     standby::Standby,
-    track::TrackError,
+    track::{FollowError, TrackError},
     worker::Order,
 };
 
@@ -124,6 +124,15 @@ impl From<CheckError> for RebuildError {
     }
 }
 
+impl From<FollowError> for RebuildError {
+    fn from(error: FollowError) -> Self {
+        match error {
+            FollowError::Events(error) => Self::Events(error),
+            FollowError::Track(error) => error.into(),
+        }
+    }
+}
+
 impl From<TrackError> for RebuildError {
     fn from(error: TrackError) -> Self {
         let text = error.to_string();
@@ -156,19 +165,9 @@ impl Plan {
     }
 
     fn blank(&self, phase: RebuildPhase) -> RebuildProgress {
-        let done = self.resumed.as_ref().map_or(0, |generation| generation.position.value());
-        RebuildProgress {
-            generation: self.number,
-            phase,
-            done,
-            total: done,
-            resumed_at: done,
-            events: self.resumed.as_ref().map_or(0, |generation| generation.built.events),
-            parked_keys: 0,
-            elapsed: Duration::ZERO,
-            held_back: Duration::ZERO,
-            verified: None,
-        }
+        let (done, events) =
+            self.resumed.as_ref().map_or((0, 0), |resumed| (resumed.position.value(), resumed.built.events));
+        RebuildProgress { done, total: done, resumed_at: done, events, ..RebuildProgress::blank(self.number, phase) }
     }
 
     async fn fail(self, error: &RebuildError, last: RebuildProgress) {
@@ -196,12 +195,10 @@ pub(crate) async fn run(plans: Vec<Plan>, share: u32) {
     let Some(lifecycle) = plans.first().map(|plan| plan.context.lifecycle.clone()) else { return };
     let mut work: Vec<Work> = Vec::new();
     for plan in plans {
-        let is_resumed = plan.resumed.is_some();
         match begin(&plan).await {
-            Ok(member) => work.push(Work { plan, member, retries: 0, pause: RETRY_PAUSE_MIN }),
+            Ok(member) => work.push(Work { plan, member }),
             Err(error) => {
                 let last = plan.blank(RebuildPhase::Filling);
-                tracing::debug!(is_resumed, "a rebuild did not begin");
                 if error.is_passing(plan.context.monitor.status().generation.is_none()) {
                     lifecycle.spawn(begin_again(plan, share));
                 } else {
@@ -225,12 +222,10 @@ pub(crate) async fn run(plans: Vec<Plan>, share: u32) {
     futures_util::future::join_all(work.into_iter().map(|work| complete(work, share))).await;
 }
 
-/// A model being built, and how often it had to begin again.
+/// A model being built.
 struct Work {
     plan: Plan,
     member: Member,
-    retries: u32,
-    pause: Duration,
 }
 
 async fn begin(plan: &Plan) -> Result<Member, RebuildError> {
@@ -319,7 +314,8 @@ pub(crate) async fn fill(members: &mut [&mut Member], target: Position, share: u
 
 /// Brings one member to the end and hands it over; goes on from its last checkpoint after a store was away.
 async fn complete(work: Work, share: u32) {
-    let Work { plan, mut member, mut retries, mut pause } = work;
+    let Work { plan, mut member } = work;
+    let (mut retries, mut pause) = (0, RETRY_PAUSE_MIN);
     let lifecycle = plan.context.lifecycle.clone();
     let ready = loop {
         let built = tokio::select! {

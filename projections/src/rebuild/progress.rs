@@ -45,6 +45,22 @@ pub struct RebuildProgress {
 }
 
 impl RebuildProgress {
+    /// One that has done nothing yet.
+    pub(crate) const fn blank(generation: i64, phase: RebuildPhase) -> Self {
+        Self {
+            generation,
+            phase,
+            done: 0,
+            total: 0,
+            resumed_at: 0,
+            events: 0,
+            parked_keys: 0,
+            elapsed: Duration::ZERO,
+            held_back: Duration::ZERO,
+            verified: None,
+        }
+    }
+
     /// Positions per second so far.
     pub fn rate(&self) -> f64 {
         let seconds = self.elapsed.as_secs_f64();

@@ -7,7 +7,7 @@ mod release;
 use std::collections::{HashMap, HashSet};
 
 use infrastructure::{
-    event_store::{Position, RecordedEvent},
+    event_store::{Position, RecordedEvent, StoreError},
     read_store::{ReadStoreError, Statement},
     telemetry,
 };
@@ -50,6 +50,15 @@ pub(crate) enum TrackError {
     /// One more would be too many.
     #[error("{parked} events are parked; event {} would be one too many", .event.position)]
     TooManyParked { event: Box<RecordedEvent>, parked: u64 },
+}
+
+/// Why a generation that nobody reads was not taken further.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FollowError {
+    #[error(transparent)]
+    Events(#[from] StoreError),
+    #[error(transparent)]
+    Track(#[from] TrackError),
 }
 
 impl From<ReadStoreError> for TrackError {
@@ -173,6 +182,19 @@ impl Track {
             }
         }
         Ok(self.pass(context, scanned_to).await?)
+    }
+
+    /// Takes a generation that nobody reads at most `limit` events further, not beyond `to`.
+    pub(crate) async fn follow(&mut self, context: &Context, to: Position, limit: usize) -> Result<(), FollowError> {
+        let mut page = context.events.read_all(self.position, &context.shape.filter(), limit).await?;
+        page.events.retain(|event| event.position <= to);
+        let reached = page.scanned_to.min(to);
+        if page.events.is_empty() {
+            self.pass(context, reached).await.map_err(TrackError::from)?;
+        } else {
+            self.apply_or_park(context, &page.events, reached).await?;
+        }
+        Ok(())
     }
 
     /// Parks one event, and passes it.
@@ -302,7 +324,7 @@ impl Track {
         Ok(())
     }
 
-    fn is_too_many(&self, context: &Context, more: u64) -> bool {
+    pub(crate) fn is_too_many(&self, context: &Context, more: u64) -> bool {
         more > 0 && self.parked.events() + more > context.on_failure.parked_max
     }
 
@@ -343,11 +365,6 @@ impl Track {
                     entry.state = ParkedState::Queued;
                     (entry.error, entry.attempts, entry.next_retry) = (None, 0, None);
                 }
-                ParkedState::Queued if !is_behind => {
-                    // What it came behind is skipped: nothing keeps it from being applied, one after the other.
-                    entry.next_retry = Some(entry.last_at);
-                    waiting.insert(entry.key);
-                }
                 ParkedState::Failed | ParkedState::Queued => {
                     waiting.insert(entry.key);
                 }
@@ -374,7 +391,7 @@ impl Track {
 }
 
 /// How many of these keep their keys back.
-fn waiting(entries: &[ParkedEvent]) -> u64 {
+pub(crate) fn waiting(entries: &[ParkedEvent]) -> u64 {
     entries.iter().filter(|entry| entry.state != ParkedState::Skipped).count() as u64
 }
 

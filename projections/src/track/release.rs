@@ -14,7 +14,7 @@ use super::Track;
 use crate::{
     Decoded, ParkedEvent, ParkedState,
     context::Context,
-    parking::{ParkedKeys, sql},
+    parking::sql,
     shape::{ApplyError, Audience, Batch, Failure},
 };
 
@@ -63,8 +63,7 @@ impl Track {
                 Err(TryError::Release(error)) => {
                     if matches!(error, ReleaseError::Rows(ReadStoreError::Guard { .. })) {
                         // Somebody else was at these entries: the table knows.
-                        let all = sql::of_generation(&*context.rows, context.name(), self.generation).await?;
-                        self.parked = ParkedKeys::of(&all);
+                        self.remember_parked(context).await?;
                     }
                     return Err(error);
                 }

@@ -368,11 +368,12 @@ impl Worker {
             }
         };
         monitor.serves(generation, frozen);
-        monitor.moved_to(position);
-        if !matches!(self.held, Held::Track(_)) {
+        if frozen.is_some() {
             monitor.parks(crate::ParkedCount::default(), std::collections::HashMap::new());
         }
+        // In this order: whoever sees the position sees also what is behind.
         self.show_parked();
+        self.context.monitor.moved_to(position);
         #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
         metrics::gauge!(telemetry::PROJECTION_GENERATION, "projection" => name).set(generation as f64);
         metrics::gauge!(telemetry::PROJECTION_STOPPED, "projection" => name).set(0.0);

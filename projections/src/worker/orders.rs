@@ -177,18 +177,10 @@ impl Worker {
 
     /// Applies to a generation what the serving one has more.
     async fn catch_up(&self, track: &mut Track, to: Position) -> Result<(), String> {
-        let filter = self.context.shape.filter();
+        // Not beyond the serving generation: what comes after it is still to be announced.
         while track.position < to {
-            let page = self.context.events.read_all(track.position, &filter, self.context.batch_events_max).await;
-            let mut page = page.map_err(|error| error.to_string())?;
-            // Not beyond the serving generation: what comes after it is still to be announced.
-            page.events.retain(|event| event.position <= to);
-            let reached = page.scanned_to.min(to);
-            if page.events.is_empty() {
-                track.pass(&self.context, reached).await.map_err(|error| error.to_string())?;
-            } else {
-                track.apply_or_park(&self.context, &page.events, reached).await.map_err(|error| error.to_string())?;
-            }
+            let followed = track.follow(&self.context, to, self.context.batch_events_max).await;
+            followed.map_err(|error| error.to_string())?;
         }
         Ok(())
     }

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     graphql::connection::{Cursor, Window},
-    operator::{command, record_as},
+    operator::{command, tests::record_as},
 };
 
 /// Which projection each action of the log is on, oldest first.
