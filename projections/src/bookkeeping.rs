@@ -1,7 +1,6 @@
-//! What the read store knows about its projections: generations, checkpoints, which generation serves.
+//! What the read store knows about its projections: generations, which of them serves, what their builders counted.
 //!
-//! **Invariant:** a checkpoint moves in the transaction that writes the rows, and only forwards. A worker that lost its
-//! place to another one (its epoch is old) cannot write.
+//! How far a generation is, is kept for each of its slices: see `slices`.
 
 use domain::Timestamp;
 use infrastructure::{
@@ -9,12 +8,15 @@ use infrastructure::{
     read_store::{Cost, Query, ReadStore, ReadStoreError, Row, Statement, Value},
 };
 
+use crate::slices::sql;
+
 /// A generation of a projection's tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Generation {
     pub(crate) number: i64,
     /// The version of the code that made it.
     pub(crate) version: i64,
+    /// What all its slices have reached.
     pub(crate) position: Position,
     pub(crate) state: GenerationState,
     /// The form of its tables, as its shape describes it.
@@ -92,78 +94,99 @@ pub(crate) struct Built {
     pub(crate) millis: u64,
 }
 
-const COLUMNS: &str =
-    "generation, version, position, state, form, tally_rows, tally_checksum, built_events, built_millis, since";
+const COLUMNS: &str = "generation, version, state, form, tally_rows, tally_checksum, built_events, built_millis, since";
 
-/// Makes the bookkeeping table if it is not there. One of an earlier release gets the columns it lacks.
+/// Makes the bookkeeping tables if they are not there. What an earlier release has made gets the columns it lacks, and
+/// its checkpoints become those of a single slice.
 pub(crate) async fn prepare(store: &dyn ReadStore) -> Result<(), ReadStoreError> {
     let create = "CREATE TABLE IF NOT EXISTS projection_generations (
         name TEXT NOT NULL,
         generation BIGINT NOT NULL,
         version BIGINT NOT NULL,
-        position BIGINT NOT NULL,
-        epoch BIGINT NOT NULL,
         state TEXT NOT NULL,
+        form TEXT NOT NULL DEFAULT '',
+        tally_rows BIGINT,
+        tally_checksum BIGINT,
+        built_events BIGINT NOT NULL DEFAULT 0,
+        built_millis BIGINT NOT NULL DEFAULT 0,
+        since BIGINT NOT NULL DEFAULT 0,
         PRIMARY KEY (name, generation)
     )";
     let numbers =
         "CREATE TABLE IF NOT EXISTS projection_numbers (name TEXT NOT NULL PRIMARY KEY, last BIGINT NOT NULL)";
-    store.transaction(vec![Statement::once(create, vec![]), Statement::once(numbers, vec![])]).await?;
-    let probe = format!("SELECT {COLUMNS} FROM projection_generations LIMIT 1");
-    match store.query(Query { sql: probe.into(), params: vec![], cost: Cost::Point }).await {
-        Err(ReadStoreError::Refused(_)) => {}
-        outcome => return outcome.map(drop),
+    let statements = vec![Statement::once(create, vec![]), Statement::once(numbers, vec![]), sql::create()];
+    store.transaction(statements).await?;
+    if !has(store, COLUMNS).await? {
+        let added = [
+            "form TEXT NOT NULL DEFAULT ''",
+            "tally_rows BIGINT",
+            "tally_checksum BIGINT",
+            "built_events BIGINT NOT NULL DEFAULT 0",
+            "built_millis BIGINT NOT NULL DEFAULT 0",
+            "since BIGINT NOT NULL DEFAULT 0",
+        ];
+        let add =
+            |column| Statement::once(format!("ALTER TABLE projection_generations ADD COLUMN {column}"), vec![]);
+        store.transaction(added.into_iter().map(add).collect()).await?;
     }
-    let added = [
-        "form TEXT NOT NULL DEFAULT ''",
-        "tally_rows BIGINT",
-        "tally_checksum BIGINT",
-        "built_events BIGINT NOT NULL DEFAULT 0",
-        "built_millis BIGINT NOT NULL DEFAULT 0",
-        "since BIGINT NOT NULL DEFAULT 0",
-    ];
-    let add = |column| Statement::once(format!("ALTER TABLE projection_generations ADD COLUMN {column}"), vec![]);
-    store.transaction(added.into_iter().map(add).collect()).await
+    if has(store, "position, epoch").await? {
+        store.transaction(sql::adopt()).await?;
+    }
+    Ok(())
+}
+
+/// Whether the generations' table has these columns.
+async fn has(store: &dyn ReadStore, columns: &str) -> Result<bool, ReadStoreError> {
+    let probe = format!("SELECT {columns} FROM projection_generations LIMIT 1");
+    match store.query(Query { sql: probe.into(), params: vec![], cost: Cost::Point }).await {
+        Ok(_) => Ok(true),
+        Err(ReadStoreError::Refused(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Every generation of a projection, oldest first.
 pub(crate) async fn generations(store: &dyn ReadStore, name: &str) -> Result<Vec<Generation>, ReadStoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM projection_generations WHERE name = $1 ORDER BY generation");
+    let sql = format!(
+        "SELECT {COLUMNS}, (SELECT min(position) FROM projection_slices AS s \
+         WHERE s.name = g.name AND s.generation = g.generation) \
+         FROM projection_generations AS g WHERE name = $1 ORDER BY generation"
+    );
     let query = Query { sql: sql.into(), params: vec![Value::Text(name.to_owned())], cost: Cost::Point };
     store.query(query).await?.iter().map(generation).collect()
 }
 
 fn generation(row: &Row) -> Result<Generation, ReadStoreError> {
-    let state = row.text(3)?;
+    let state = row.text(2)?;
     let count = |column| row.int(column).map(|count| u64::try_from(count).unwrap_or(0));
     let tally =
-        if row.is_null(5) || row.is_null(6) { None } else { Some(Tally { rows: row.int(5)?, checksum: row.int(6)? }) };
-    let moment = ReadStoreError::Column { column: 9, wanted: "a moment" };
+        if row.is_null(4) || row.is_null(5) { None } else { Some(Tally { rows: row.int(4)?, checksum: row.int(5)? }) };
+    let moment = ReadStoreError::Column { column: 8, wanted: "a moment" };
     Ok(Generation {
         number: row.int(0)?,
         version: row.int(1)?,
-        position: position(row.int(2)?),
+        position: if row.is_null(9) { Position::START } else { position(row.int(9)?) },
         state: GenerationState::parse(state)
-            .ok_or(ReadStoreError::Column { column: 3, wanted: "a generation's state" })?,
-        form: row.text(4)?.to_owned(),
+            .ok_or(ReadStoreError::Column { column: 2, wanted: "a generation's state" })?,
+        form: row.text(3)?.to_owned(),
         tally,
-        built: Built { events: count(7)?, millis: count(8)? },
-        since: Timestamp::from_timestamp_micros(row.int(9)?).ok_or(moment)?,
+        built: Built { events: count(6)?, millis: count(7)? },
+        since: Timestamp::from_timestamp_micros(row.int(8)?).ok_or(moment)?,
     })
 }
 
-/// Enters a new generation, empty.
+/// Enters a new generation of so many slices, empty.
 pub(crate) fn insert(
     name: &str,
     number: i64,
-    version: u32,
-    form: &str,
+    slices: u32,
+    (version, form): (u32, &str),
     state: GenerationState,
     now: Timestamp,
-) -> Statement {
+) -> Vec<Statement> {
     let sql = "INSERT INTO projection_generations \
-               (name, generation, version, position, epoch, state, form, tally_rows, tally_checksum, since) \
-               VALUES ($1, $2, $3, 0, 0, $4, $5, 0, 0, $6)";
+               (name, generation, version, state, form, tally_rows, tally_checksum, since) \
+               VALUES ($1, $2, $3, $4, $5, 0, 0, $6)";
     let params = vec![
         Value::Text(name.to_owned()),
         Value::Int(number),
@@ -172,7 +195,7 @@ pub(crate) fn insert(
         Value::Text(form.to_owned()),
         Value::Int(now.timestamp_micros()),
     ];
-    Statement::once(sql, params)
+    vec![Statement::once(sql, params), sql::insert(name, number, slices, Position::START)]
 }
 
 /// The number of the last generation that a projection was given, whether it is still there or not: what is written down
@@ -197,74 +220,27 @@ pub(crate) fn give_number(name: &str, number: i64) -> Statement {
     Statement::once(sql, vec![Value::Text(name.to_owned()), Value::Int(number)])
 }
 
-/// Takes a generation over: whoever held it before can write no more. Gives the new epoch, and the position that the
-/// one before has left. Of two that claim at the same time one gets [`ReadStoreError::Guard`], so that no epoch is ever
-/// given out twice.
-pub(crate) async fn claim(store: &dyn ReadStore, name: &str, number: i64) -> Result<(i64, Position), ReadStoreError> {
-    let key = || vec![Value::Text(name.to_owned()), Value::Int(number)];
-    let select = |column| {
-        let sql = format!("SELECT {column} FROM projection_generations WHERE name = $1 AND generation = $2");
-        store.query(Query { sql: sql.into(), params: key(), cost: Cost::Point })
-    };
-    let gone = ReadStoreError::Guard { expected: 1, changed: 0 };
-    let epoch = select("epoch").await?.first().ok_or(gone.clone())?.int(0)?;
-    let raise =
-        "UPDATE projection_generations SET epoch = epoch + 1 WHERE name = $1 AND generation = $2 AND epoch = $3";
-    let params = [key(), vec![Value::Int(epoch)]].concat();
-    store.transaction(vec![Statement::once(raise, params).must_change(1)]).await?;
-    // Read after the raise: up to then the one before could still move it.
-    let reached = position(select("position").await?.first().ok_or(gone)?.int(0)?);
-    Ok((epoch + 1, reached))
-}
-
-/// Epoch and position of a generation; none if it is gone.
-pub(crate) async fn standing(
-    store: &dyn ReadStore,
-    name: &str,
-    number: i64,
-) -> Result<Option<(i64, Position)>, ReadStoreError> {
-    let sql = "SELECT epoch, position FROM projection_generations WHERE name = $1 AND generation = $2";
-    let params = vec![Value::Text(name.to_owned()), Value::Int(number)];
-    let rows = store.query(Query { sql: sql.into(), params, cost: Cost::Point }).await?;
-    rows.first().map(|row| Ok((row.int(0)?, position(row.int(1)?)))).transpose()
-}
-
-/// Moves a checkpoint on. Rolls its transaction back if somebody else owns the generation, or if it is there or further
-/// already: so the same events are never applied twice. What a builder has counted holds no longer.
-pub(crate) fn checkpoint(name: &str, number: i64, epoch: i64, to: Position) -> Statement {
-    let sql = "UPDATE projection_generations SET tally_rows = NULL, tally_checksum = NULL, position = $1 \
-               WHERE name = $2 AND generation = $3 AND epoch = $4 AND position < $1";
-    Statement::once(sql, place(name, number, epoch, to)).must_change(1)
-}
-
-/// Moves a builder's checkpoint on, with what it has written so far.
-pub(crate) fn built(
-    name: &str,
-    number: i64,
-    epoch: i64,
-    to: Position,
-    tally: Option<Tally>,
-    built: Built,
-) -> Statement {
+/// What a builder has written so far. Belongs behind the checkpoint of its slices.
+pub(crate) fn built(name: &str, number: i64, tally: Option<Tally>, built: Built) -> Statement {
     let sql = "UPDATE projection_generations \
-               SET position = $1, tally_rows = $5, tally_checksum = $6, built_events = $7, built_millis = $8 \
-               WHERE name = $2 AND generation = $3 AND epoch = $4 AND position < $1";
-    let mut params = place(name, number, epoch, to);
-    params.extend([
+               SET tally_rows = $3, tally_checksum = $4, built_events = $5, built_millis = $6 \
+               WHERE name = $1 AND generation = $2";
+    let params = vec![
+        Value::Text(name.to_owned()),
+        Value::Int(number),
         tally.map_or(Value::Null, |tally| Value::Int(tally.rows)),
         tally.map_or(Value::Null, |tally| Value::Int(tally.checksum)),
         Value::Int(i64::try_from(built.events).unwrap_or(i64::MAX)),
         Value::Int(i64::try_from(built.millis).unwrap_or(i64::MAX)),
-    ]);
+    ];
     Statement::once(sql, params).must_change(1)
 }
 
-/// Rolls its transaction back if somebody else owns the generation by now. It changes rows, so what a builder has counted
-/// holds no longer.
-pub(crate) fn guard(name: &str, number: i64, epoch: i64) -> Statement {
+/// What a builder has counted holds no longer: somebody else changes rows.
+pub(crate) fn uncount(name: &str, number: i64) -> Statement {
     let sql = "UPDATE projection_generations SET tally_rows = NULL, tally_checksum = NULL \
-               WHERE name = $1 AND generation = $2 AND epoch = $3";
-    Statement::once(sql, vec![Value::Text(name.to_owned()), Value::Int(number), Value::Int(epoch)]).must_change(1)
+               WHERE name = $1 AND generation = $2 AND tally_rows IS NOT NULL";
+    Statement::once(sql, vec![Value::Text(name.to_owned()), Value::Int(number)])
 }
 
 /// Makes a generation the serving one; whichever was gets the state `before`. One transaction.
@@ -288,14 +264,10 @@ pub(crate) fn switch(name: &str, number: i64, before: GenerationState, now: Time
 pub(crate) fn discard(name: &str, number: i64, tables: &[String]) -> Vec<Statement> {
     let delete = "DELETE FROM projection_generations WHERE name = $1 AND generation = $2 AND state <> 'serving'";
     let params = vec![Value::Text(name.to_owned()), Value::Int(number)];
-    let mut statements = vec![Statement::once(delete, params.clone()).must_change(1)];
+    let mut statements = vec![Statement::once(delete, params.clone()).must_change(1), sql::remove(name, number)];
     statements.push(crate::parking::forget(params));
     statements.extend(tables.iter().map(|table| Statement::once(format!("DROP TABLE IF EXISTS {table}"), vec![])));
     statements
-}
-
-fn place(name: &str, number: i64, epoch: i64, to: Position) -> Vec<Value> {
-    vec![Value::Int(number_of(to)), Value::Text(name.to_owned()), Value::Int(number), Value::Int(epoch)]
 }
 
 pub(crate) fn position(stored: i64) -> Position {

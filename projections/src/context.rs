@@ -19,6 +19,8 @@ pub(crate) struct Context {
     /// What this build can decode; see [`infrastructure::codec::fingerprint`].
     pub(crate) build: Arc<str>,
     pub(crate) batch_events_max: usize,
+    /// How many slices a new generation gets.
+    pub(crate) slices: u32,
     /// How long applying one event may take.
     pub(crate) event_limit: Duration,
 }

@@ -22,6 +22,7 @@ mod registry;
 mod served;
 mod set_change;
 mod shape;
+mod slices;
 mod slot;
 mod standby;
 mod status;

@@ -4,7 +4,7 @@ mod orders;
 mod start;
 mod watch;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
 
 use infrastructure::{
     clock::Clock,
@@ -26,6 +26,9 @@ pub use orders::{Checkup, VerifyReport};
 pub struct ProjectionOptions {
     /// How many events are applied in one transaction.
     pub batch_events_max: usize,
+    /// How many slices the keys of a model are divided into, so that several workers can share it. Holds for generations
+    /// that are built from now on. A model of set changes has one.
+    pub slices: NonZeroU32,
     /// How long applying one event may take before it counts as failed.
     pub event_limit: Duration,
     /// The share of the time, in percent, that a rebuild works while there is live traffic.
@@ -48,6 +51,7 @@ impl Default for ProjectionOptions {
     fn default() -> Self {
         Self {
             batch_events_max: 512,
+            slices: NonZeroU32::MIN,
             event_limit: Duration::from_secs(5),
             rebuild_share: 30,
             keep_generation: Duration::from_secs(24 * 60 * 60),

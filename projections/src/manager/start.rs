@@ -42,6 +42,7 @@ impl ProjectionManager {
         let build: Arc<str> = codec::fingerprint::<domain::Event>().into();
         let (mut entries, mut plans) = (Vec::new(), Vec::new());
         for (shape, monitor, on_failure) in declared {
+            let shape_is_divisible = shape.is_divisible();
             let context = Context {
                 shape,
                 on_failure,
@@ -52,6 +53,7 @@ impl ProjectionManager {
                 monitor,
                 build: Arc::clone(&build),
                 batch_events_max: options.batch_events_max,
+                slices: if shape_is_divisible { options.slices.get() } else { 1 },
                 event_limit: options.event_limit,
             };
             let start = begin(&context).await?;
@@ -280,7 +282,7 @@ async fn begin(context: &Context) -> Result<Start, ManagerError> {
 /// Takes a generation: to carry it on if it is this version's, to read it as it stands otherwise.
 async fn hold(context: &Context, generation: &Generation, is_own: bool) -> Result<Held, ManagerError> {
     if is_own {
-        let mut track = Track::claim(context, generation).await?;
+        let mut track = Track::claim(context, generation.number, None).await?;
         infrastructure::failpoint!("start.claimed");
         release_for_new_build(context, &mut track).await?;
         return Ok(Held::Track(Box::new(track)));

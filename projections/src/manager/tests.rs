@@ -342,14 +342,14 @@ async fn a_worker_that_lost_its_place_cannot_write_and_says_so() {
     let running = world.start().await;
     let before = world.append(placed(1, 1, &[("TEA", 1)])).await;
     running.catch_up(before).await;
-    world.sql("UPDATE projection_generations SET epoch = epoch + 1 WHERE name = 'product_sales'").await;
+    world.sql("UPDATE projection_slices SET epoch = epoch + 1 WHERE name = 'product_sales'").await;
     let head = world.append(placed(2, 1, &[("TEA", 1)])).await;
     let error = running.models.product_sales.wait(head, LONG).await.unwrap_err();
     let QueryError::Stopped { stopped, .. } = error else { panic!("{error:?}") };
     assert!(stopped.error.contains("another process has taken the projection over"), "{stopped:?}");
     running.models.order_summary.wait(head, LONG).await.unwrap();
     assert_eq!(running.sales("TEA").await, (1, 1), "nothing was written");
-    let position = "SELECT position FROM projection_generations WHERE name = 'product_sales'";
+    let position = "SELECT min(position) FROM projection_slices WHERE name = 'product_sales'";
     assert_eq!(world.number(position).await, 1);
     running.stop().await;
 }

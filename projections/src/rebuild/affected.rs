@@ -69,7 +69,7 @@ fn waiting_keys(parked: &[ParkedEvent]) -> BTreeSet<Uuid> {
 async fn fold_anew(member: &Member, look: Look<'_>, mut keys: Vec<Uuid>) -> Result<(), RebuildError> {
     let context = &member.context;
     loop {
-        match context.shape.repair(look, &keys, vec![member.track.guard(context)]).await {
+        match context.shape.repair(look, &keys, member.track.guard(context)).await {
             Err(CheckError::Missing(missing)) => keys.retain(|key| !missing.contains(key)),
             outcome => return Ok(outcome.map(drop)?),
         }

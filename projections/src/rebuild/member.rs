@@ -79,14 +79,14 @@ impl Member {
             };
             let (version, form, now) = (shape.version(), shape.form(), context.clock.now());
             statements.push(bookkeeping::give_number(shape.name(), number));
-            statements.push(bookkeeping::insert(shape.name(), number, version, &form, state, now));
+            statements.extend(bookkeeping::insert(shape.name(), number, context.slices, (version, &form), state, now));
             context.rows.transaction(statements).await?;
         }
         infrastructure::failpoint!("rebuild.begun");
         let generations = bookkeeping::generations(&*context.rows, shape.name()).await?;
         let gone = ReadStoreError::Guard { expected: 1, changed: 0 };
         let generation = generations.iter().find(|generation| generation.number == number).ok_or(gone)?;
-        let track = Box::new(Track::claim(&context, generation).await?);
+        let track = Box::new(Track::claim(&context, number, None).await?);
         let builder = shape.builder(number, generation.tally, context.event_limit);
         let (resumed_at, built) = (track.position, generation.built);
         Ok(Self {
@@ -168,7 +168,7 @@ impl Member {
         if let Err(error) = self.written().await {
             return self.or_slowly(error).await;
         }
-        if self.track.position == self.track.stored {
+        if self.track.position == self.track.slices.stored() {
             return Ok(());
         }
         let statements = match self.statements() {
@@ -203,7 +203,7 @@ impl Member {
     async fn written(&mut self) -> Result<(), RebuildError> {
         let Some(writing) = self.writing.take() else { return Ok(()) };
         writing.await.map_err(|_| RebuildError::Stopping)??;
-        self.track.stored = self.writing_to;
+        self.track.slices.are_stored_to(self.writing_to);
         Ok(())
     }
 
@@ -214,9 +214,9 @@ impl Member {
             statements.push(sql::put(&self.entries));
             self.entries.clear();
         }
-        let Track { generation, epoch, position, .. } = *self.track;
-        let (tally, built) = (self.builder.tally(), self.built());
-        statements.push(bookkeeping::built(self.context.name(), generation, epoch, position, tally, built));
+        let (name, generation) = (self.context.name(), self.generation);
+        statements.push(self.track.slices.checkpoint(name, generation, self.track.position));
+        statements.push(bookkeeping::built(name, generation, self.builder.tally(), self.built()));
         Ok(statements)
     }
 
@@ -252,7 +252,7 @@ impl Member {
         self.builder.reset();
         self.entries.clear();
         self.track.remember_parked(&self.context).await?;
-        self.track.position = self.track.stored;
+        self.track.position = self.track.slices.stored();
         tracing::info!(
             projection.name = self.context.name(), outcome = ?on_its_way.err().map(|error| with_causes(&error)),
             "something between {} and {to} cannot be written in bulk; going over it one by one", self.track.position
@@ -267,7 +267,7 @@ impl Member {
     /// The projection is to stop at the event that fails: which one is it?
     async fn find_the_one(&mut self, to: Position) -> Result<(), RebuildError> {
         let filter = self.context.shape.filter();
-        let (events, from) = (Arc::clone(&self.context.events), self.track.stored);
+        let (events, from) = (Arc::clone(&self.context.events), self.track.slices.stored());
         let mut after = from;
         while after < to {
             let page = events.read_all(after, &filter, SLOW_PAGE_EVENTS).await?;
@@ -291,7 +291,8 @@ impl Member {
             entry.next_retry = (entry.state == ParkedState::Failed).then_some(now);
         }
         let before = vec![Value::Text(name.to_owned()), Value::Int(self.generation)];
-        let statements = vec![self.track.guard(&self.context), crate::parking::forget(before), sql::put(&entries)];
+        let mut statements = self.track.guard(&self.context);
+        statements.extend([crate::parking::forget(before), sql::put(&entries)]);
         self.context.rows.transaction(statements).await?;
         self.track.parked = ParkedKeys::of(&entries);
         Ok(())

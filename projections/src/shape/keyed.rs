@@ -152,6 +152,10 @@ impl<M: KeyedFold> Shape for KeyedShape<M> {
         })
     }
 
+    fn is_divisible(&self) -> bool {
+        true
+    }
+
     fn folds_rows(&self) -> bool {
         M::sources(Uuid::nil()) != crate::Sources::Log
     }

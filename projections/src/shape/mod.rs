@@ -132,6 +132,8 @@ pub(crate) trait Shape: Send + Sync + Debug {
     fn builder(&self, generation: i64, tally: Option<Tally>, limit: Duration) -> Box<dyn Builder>;
     /// Whether rows can be folded anew one by one.
     fn folds_rows(&self) -> bool;
+    /// Whether events of different keys never touch the same row, so that workers can share the keys.
+    fn is_divisible(&self) -> bool;
     /// Looks whether a filled generation is what its builder meant to write, and what the events say.
     async fn verify(&self, look: Look<'_>, expected: Option<Tally>) -> Result<Verified, CheckError>;
     /// Folds these rows anew and compares.

@@ -111,6 +111,10 @@ impl<M: SetChange> Shape for SetChangeShape<M> {
         Box::new(SetChangeBuilder::<M> { tables, held: Vec::new(), bytes: 0, limit, model: PhantomData })
     }
 
+    fn is_divisible(&self) -> bool {
+        false
+    }
+
     fn folds_rows(&self) -> bool {
         false
     }

@@ -1,6 +1,6 @@
 //! A generation in somebody's hands: applying events to it, parking those that fail, releasing them.
 //!
-//! Whoever holds a track is the only one that writes to its generation; the epoch in the bookkeeping sees to that.
+//! Whoever holds a track is the only one that writes to its slices of the generation; their epochs see to that.
 
 mod release;
 
@@ -15,11 +15,12 @@ use uuid::Uuid;
 
 use crate::{
     Decoded, ParkedEvent, ParkedState,
-    bookkeeping::{self, Generation},
+    bookkeeping,
     context::Context,
     decoded::{Place, Undecodable},
     parking::{ParkedKeys, sql},
     shape::{ApplyError, Audience, Batch, Failure, Look},
+    slices::{self, Slices},
 };
 
 pub(crate) use release::ReleaseError;
@@ -28,15 +29,17 @@ pub use release::Released;
 /// How many positions without an event of ours are passed before the checkpoint follows.
 const CHECKPOINT_EVERY_POSITIONS: u64 = 10_000;
 
-/// A generation, its checkpoint, and what is parked in it.
+/// Slices of a generation, their checkpoints, and what is parked in them.
 #[derive(Debug)]
 pub(crate) struct Track {
     pub(crate) generation: i64,
-    pub(crate) epoch: i64,
-    /// Everything up to here is applied, except what is parked.
+    /// What it holds of the generation, and how far that is stored.
+    pub(crate) slices: Slices,
+    /// Everything up to here is applied, except what is parked. It may be further than what is stored where no event was
+    /// ours.
     pub(crate) position: Position,
-    /// The position that is stored; the other one may be further where no event was ours.
-    pub(crate) stored: Position,
+    /// Whether what a builder has counted may still be written down.
+    is_counted: bool,
     pub(crate) parked: ParkedKeys,
     /// Events that an operator has skipped for this version of the projection, with the reason.
     pub(crate) skips: HashMap<Position, String>,
@@ -68,26 +71,39 @@ impl From<ReadStoreError> for TrackError {
 }
 
 impl Track {
-    /// Takes a generation over.
-    pub(crate) async fn claim(context: &Context, generation: &Generation) -> Result<Self, ReadStoreError> {
+    /// Takes slices of a generation over: all, or those that are wanted.
+    pub(crate) async fn claim(
+        context: &Context,
+        generation: i64,
+        wanted: Option<&[u32]>,
+    ) -> Result<Self, ReadStoreError> {
         let (rows, name) = (&*context.rows, context.name());
-        let (epoch, position) = bookkeeping::claim(rows, name, generation.number).await?;
-        let entries = sql::of_generation(rows, name, generation.number).await?;
-        Ok(Self {
-            generation: generation.number,
-            epoch,
-            position,
-            stored: position,
-            parked: ParkedKeys::of(&entries),
-            skips: skips(context).await?,
-        })
+        let slices = slices::sql::claim(rows, name, generation, wanted).await?;
+        let position = slices.stored();
+        let skips = skips(context).await?;
+        let mut track = Self { generation, slices, position, is_counted: true, parked: ParkedKeys::of(&[]), skips };
+        track.remember_parked(context).await?;
+        Ok(track)
     }
 
     /// Reads what is parked again: what is in memory may not be what is stored.
     pub(crate) async fn remember_parked(&mut self, context: &Context) -> Result<(), ReadStoreError> {
-        let entries = sql::of_generation(&*context.rows, context.name(), self.generation).await?;
+        let mut entries = sql::of_generation(&*context.rows, context.name(), self.generation).await?;
+        entries.retain(|entry| self.slices.holds(entry.key));
         self.parked = ParkedKeys::of(&entries);
         Ok(())
+    }
+
+    /// Whether everything is still its own, after a write that may or may not have happened; goes on from what is stored
+    /// then.
+    pub(crate) async fn is_still_ours(&mut self, context: &Context) -> Result<bool, ReadStoreError> {
+        let standing = slices::sql::standing(&*context.rows, context.name(), self.generation).await?;
+        let Some(slices) = self.slices.still_at(&standing) else { return Ok(false) };
+        // What was parked with such a write was not noted.
+        self.remember_parked(context).await?;
+        self.position = slices.stored();
+        self.slices = slices;
+        Ok(true)
     }
 
     pub(crate) fn look<'a>(&self, context: &'a Context) -> Look<'a> {
@@ -123,9 +139,9 @@ impl Track {
             // Where a failure is to stop the projection, nothing of the batch may be written.
             is_full = parks && this.is_too_many(context, waiting(&entries));
             if is_full || (!parks && !failures.is_empty()) {
-                statements.push(checkpoint.clone().must_change(u64::MAX));
+                statements.extend(checkpoint.clone().into_iter().map(|statement| statement.must_change(u64::MAX)));
             } else {
-                statements.push(checkpoint.clone());
+                statements.extend(checkpoint.clone());
             }
             statements
         };
@@ -158,7 +174,7 @@ impl Track {
             context.monitor.applies(applied);
             metrics::counter!(telemetry::PROJECTION_EVENTS, "projection" => name).increment(applied);
         }
-        (self.position, self.stored) = (scanned_to, scanned_to);
+        self.is_stored_to(scanned_to);
         Ok(())
     }
 
@@ -208,38 +224,54 @@ impl Track {
         let key = decoded.and_then(|event| context.shape.key(&event).ok().flatten()).unwrap_or(event.stream.id);
         self.has_room(context, event, 1)?;
         let entries = [self.entry_at(context, Place::of_recorded(event), key, Some(error))];
-        let statements = vec![sql::put(&entries), self.checkpoint(context, event.position)];
+        let mut statements = vec![sql::put(&entries)];
+        statements.extend(self.checkpoint(context, event.position));
         context.rows.transaction(statements).await?;
         self.has_parked(context.name(), &entries);
-        (self.position, self.stored) = (event.position, event.position);
+        self.is_stored_to(event.position);
         Ok(())
     }
 
     /// Moves past positions without events of ours.
     pub(crate) async fn pass(&mut self, context: &Context, to: Position) -> Result<(), ReadStoreError> {
         self.position = self.position.max(to);
-        if self.position.value() - self.stored.value() >= CHECKPOINT_EVERY_POSITIONS {
+        if self.position.value() - self.slices.stored().value() >= CHECKPOINT_EVERY_POSITIONS {
             self.store_position(context).await?;
         }
         Ok(())
     }
 
     pub(crate) async fn store_position(&mut self, context: &Context) -> Result<(), ReadStoreError> {
-        if self.position > self.stored {
+        if self.position > self.slices.stored() {
             infrastructure::failpoint!("track.store");
-            context.rows.transaction(vec![self.checkpoint(context, self.position)]).await?;
-            self.stored = self.position;
+            context.rows.transaction(self.checkpoint(context, self.position)).await?;
+            self.is_stored_to(self.position);
         }
         Ok(())
     }
 
-    fn checkpoint(&self, context: &Context, to: Position) -> Statement {
-        bookkeeping::checkpoint(context.name(), self.generation, self.epoch, to)
+    fn is_stored_to(&mut self, to: Position) {
+        self.slices.are_stored_to(to);
+        self.position = to;
+        self.is_counted = false;
     }
 
-    /// A statement that rolls back if somebody else has the generation by now.
-    pub(crate) fn guard(&self, context: &Context) -> Statement {
-        bookkeeping::guard(context.name(), self.generation, self.epoch)
+    fn checkpoint(&self, context: &Context, to: Position) -> Vec<Statement> {
+        self.with_count(context, self.slices.checkpoint(context.name(), self.generation, to))
+    }
+
+    /// Statements that roll back if somebody else has one of the slices by now.
+    pub(crate) fn guard(&self, context: &Context) -> Vec<Statement> {
+        self.with_count(context, self.slices.guard(context.name(), self.generation))
+    }
+
+    /// Whoever writes rows after the builder says that its count holds no longer.
+    fn with_count(&self, context: &Context, statement: Statement) -> Vec<Statement> {
+        let mut statements = vec![statement];
+        if self.is_counted {
+            statements.push(bookkeeping::uncount(context.name(), self.generation));
+        }
+        statements
     }
 
     /// Events whose keys wait already, and those that do not decode, become entries; the others are ready. For builders
@@ -253,7 +285,9 @@ impl Track {
         let (mut ready, mut entries) = (Vec::with_capacity(decoded.len()), Vec::new());
         for event in decoded {
             if let Some(entry) = self.skipped(context, &event) {
-                entries.push(entry);
+                if self.slices.takes(entry.key, entry.position) {
+                    entries.push(entry);
+                }
                 continue;
             }
             let is_blocked = |blocked: &HashSet<Uuid>, key| blocked.contains(&key) || self.parked.contains(key);
@@ -265,6 +299,7 @@ impl Track {
                     } else {
                         match context.shape.key(&event) {
                             Ok(None) => continue,
+                            Ok(Some(key)) if !self.slices.takes(key, place.position) => continue,
                             Ok(Some(key)) if is_blocked(&blocked, key) => (key, None, place),
                             Ok(Some(_)) => {
                                 ready.push(event);
@@ -276,6 +311,9 @@ impl Track {
                 }
                 Err(event) => (event.place.stream.id, Some(event.error), event.place),
             };
+            if !self.slices.takes(key, place.position) {
+                continue;
+            }
             blocked.insert(key);
             entries.push(self.entry_at(context, place, key, error));
         }

@@ -112,7 +112,9 @@ impl Track {
         entry.last_at = context.clock.now();
         entry.version = i64::from(context.shape.version());
         infrastructure::failpoint!("skip.write");
-        context.rows.transaction(vec![self.guard(context), sql::put(&[entry])]).await?;
+        let mut statements = self.guard(context);
+        statements.push(sql::put(&[entry]));
+        context.rows.transaction(statements).await?;
         infrastructure::failpoint!("skip.written");
         self.skips.insert(position, text);
         self.release(context, key, audience).await
@@ -169,7 +171,8 @@ impl Track {
             let is_applied = |(index, _): &(usize, &ParkedEvent)| !not_applied.contains(index);
             let applied: Vec<ParkedEvent> =
                 entries.iter().enumerate().filter(is_applied).map(|(_, entry)| entry.clone()).collect();
-            let mut statements = vec![guard.clone(), sql::remove(&applied)];
+            let mut statements = guard.clone();
+            statements.push(sql::remove(&applied));
             if let Some((index, error)) = &failed {
                 statements.push(sql::put(&[retried(context, &entries[*index], error)]));
             }
@@ -194,8 +197,9 @@ impl Track {
             Err(error) if error.is_of_event() && entries.len() > 1 => Err(TryError::OneByOne),
             Err(error) if error.is_of_event() => {
                 let error = error.to_string();
-                let put = sql::put(&[retried(context, &entries[0], &error)]);
-                context.rows.transaction(vec![guard, put]).await.map_err(ReleaseError::Rows)?;
+                let mut statements = guard;
+                statements.push(sql::put(&[retried(context, &entries[0], &error)]));
+                context.rows.transaction(statements).await.map_err(ReleaseError::Rows)?;
                 Ok((0, Some((entries[0].position, error))))
             }
             Err(ApplyError::Store(error)) => Err(ReleaseError::Rows(error).into()),

@@ -20,7 +20,7 @@ use uuid::Uuid;
 use self::feed::{Feed, Next};
 pub(crate) use self::order::{CompareError, Compared, Order, SwitchError, Which, ask};
 use crate::{
-    Pause, ProjectionState, StopCause, StoppedAt, bookkeeping,
+    Pause, ProjectionState, StopCause, StoppedAt,
     context::Context,
     shape::{ApplyError, Audience},
     track::{Track, TrackError},
@@ -270,20 +270,14 @@ impl Worker {
     /// The checkpoint did not move: somebody else has the generation, or an earlier write came through after all.
     async fn denied(&mut self, event: Option<&RecordedEvent>) -> Result<(), Trouble> {
         let Held::Track(track) = &mut self.held else { return Ok(()) };
-        let (rows, name) = (&*self.context.rows, self.context.name());
-        let standing = bookkeeping::standing(rows, name, track.generation).await;
-        match standing {
+        match track.is_still_ours(&self.context).await {
             Err(error) => Err(Trouble::Again { error: error.to_string(), attempts: 1 }),
-            Ok(Some((epoch, position))) if epoch == track.epoch => {
-                // What was written was not announced, and what was parked with it not noted.
-                if let Err(error) = track.remember_parked(&self.context).await {
-                    return Err(Trouble::Again { error: error.to_string(), attempts: 1 });
-                }
-                (track.position, track.stored) = (position, position);
+            Ok(true) => {
+                // What was written was not announced.
                 self.serve(true);
                 Err(Trouble::Again { error: "an earlier write came through after all".to_owned(), attempts: 1 })
             }
-            Ok(_) => {
+            Ok(false) => {
                 let error = "another process has taken the projection over; this one writes no more".to_owned();
                 let Some(event) = event else { return Err(Trouble::Again { error, attempts: 1 }) };
                 Err(Trouble::Stop(Box::new(self.stopped_at(event, error, 1, StopCause::Fenced))))

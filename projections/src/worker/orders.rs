@@ -96,7 +96,7 @@ impl Worker {
         let Held::Track(track) = &self.held else { return Err(CheckError::Missing(keys.to_vec())) };
         let guard = track.guard(&self.context);
         infrastructure::failpoint!("repair.write");
-        let repaired = self.context.shape.repair(track.look(&self.context), keys, vec![guard]).await?;
+        let repaired = self.context.shape.repair(track.look(&self.context), keys, guard).await?;
         infrastructure::failpoint!("repair.written");
         self.context.monitor.is_repaired(Some(keys));
         Ok(repaired)

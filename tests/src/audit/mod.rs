@@ -24,7 +24,7 @@ pub use log::{Event, Happened, Log};
 use crate::server::temp_dir;
 
 /// Tables of the read store that belong to no generation.
-const BOOKKEEPING: [&str; 3] = ["projection_generations", "projection_numbers", "projection_parked"];
+const BOOKKEEPING: [&str; 4] = ["projection_generations", "projection_numbers", "projection_parked", "projection_slices"];
 
 /// A generation as the bookkeeping has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,7 +148,8 @@ fn tables(snapshot: &Transaction<'_>) -> BTreeSet<String> {
 }
 
 fn generations(snapshot: &Transaction<'_>, can_park: bool) -> Vec<Generation> {
-    let sql = "SELECT name, generation, position, state, since FROM projection_generations ORDER BY name, generation";
+    let sql = "SELECT name, generation, position, state, since FROM projection_generations \
+               LEFT JOIN projection_slices USING (name, generation) ORDER BY name, generation";
     let mut statement = snapshot.prepare(sql).expect("SQL");
     let read = statement.query_map([], |row| {
         let (name, number, position) = (row.get(0)?, row.get(1)?, log::position(row, 2)?);

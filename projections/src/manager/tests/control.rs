@@ -98,10 +98,11 @@ async fn a_resume_goes_on_with_the_rebuild_that_an_earlier_process_has_begun() {
     hall.sql("CREATE TABLE notes_g2 AS SELECT * FROM notes_g1").await;
     hall.sql("CREATE UNIQUE INDEX notes_g2_key ON notes_g2 (id)").await;
     hall.sql(
-        "INSERT INTO projection_generations SELECT name, 2, version, position, epoch, 'building', form, tally_rows, \
+        "INSERT INTO projection_generations SELECT name, 2, version, 'building', form, tally_rows, \
          tally_checksum, built_events, built_millis, since FROM projection_generations WHERE name = 'notes'",
     )
     .await;
+    hall.sql("INSERT INTO projection_slices SELECT name, 2, slice, position, epoch FROM projection_slices").await;
     hall.options.all_paused = Some(pause(None));
     let open = hall.open_as::<1, 0>().await;
     assert_eq!((open.status("notes").generation, open.status("notes").rebuild), (Some(1), None));

@@ -77,7 +77,7 @@ async fn a_store_that_fails_during_a_rebuild_loses_nothing() {
             open.manager.pause("notes", pause(None)).await.unwrap();
             open.manager.pause("ledger", pause(None)).await.unwrap();
             let names: &[&str] = if together { &["notes", "ledger"] } else { &["ledger"] };
-            hall.rows.fail_after("UPDATE projection_generations SET epoch", &vec![busy(); errors]);
+            hall.rows.fail_after("UPDATE projection_slices SET epoch", &vec![busy(); errors]);
             hall.rows.lose_answers(&vec![busy(); lost]);
             open.manager.rebuild_together(names, None).await.unwrap();
             for name in names {
@@ -147,7 +147,7 @@ async fn a_row_that_is_not_what_was_written_is_found_before_it_serves() {
         let hall = Hall::new();
         fill(&hall, 300, 2).await;
         let open = hall.open().await;
-        hall.rows.after("SET position = $1, tally_rows", sql);
+        hall.rows.after("SET tally_rows = $3", sql);
         let RebuildPhase::Failed(error) = open.rebuilt("notes").await.phase else { panic!("nobody noticed: {sql}") };
         assert!(hall.rows.is_done() && error.contains("not verified"), "{error}");
         assert_eq!(open.status("notes").generation, Some(1), "{sql}");
@@ -167,7 +167,7 @@ async fn an_invariant_that_does_not_hold_keeps_a_generation_from_serving() {
     let running = world.start().await;
     running.settle("product_sales").await;
     for sql in ["UPDATE product_sales_g2_counters SET units = units + 1", "DELETE FROM product_sales_g3_lines"] {
-        world.rows.after("SET position = $1, tally_rows", sql);
+        world.rows.after("SET tally_rows = $3", sql);
         let RebuildPhase::Failed(error) = running.rebuilt("product_sales").await.phase else { panic!("{sql}: done") };
         assert!(world.rows.is_done() && error.contains("each counter is the sum of the lines"), "{error}");
         assert_eq!((running.status("product_sales").generation, running.sales("TEA").await), (Some(1), (40, 20)));

@@ -29,7 +29,7 @@ async fn positions_without_events_of_a_projection_are_remembered_by_a_stop() {
     }
     running.catch_up(Position::new(20)).await;
     running.stop().await;
-    let position = "SELECT position FROM projection_generations WHERE name = 'product_catalog'";
+    let position = "SELECT min(position) FROM projection_slices WHERE name = 'product_catalog'";
     assert_eq!(world.number(position).await, 20);
 }
 
@@ -60,14 +60,14 @@ async fn a_read_store_that_is_ahead_of_the_log_is_refused_and_left_alone() {
         world.append(placed(n, 1, &[("TEA", 1)])).await;
     }
     world.start().await.stop().await;
-    let epochs = world.number("SELECT sum(epoch) FROM projection_generations").await;
+    let epochs = world.number("SELECT sum(epoch) FROM projection_slices").await;
     let right_log = std::mem::take(&mut world.events);
     world.append(placed(0, 1, &[("TEA", 1)])).await;
     let error = world.try_start(512).await.err().expect("it was to be refused");
     let ManagerError::AheadOfLog { checkpoint, head, .. } = &error else { panic!("{error:?}") };
     assert_eq!((checkpoint.value(), head.value()), (5, 1));
     assert!(error.to_string().contains("delete the read store"), "{error}");
-    assert_eq!(world.number("SELECT sum(epoch) FROM projection_generations").await, epochs);
+    assert_eq!(world.number("SELECT sum(epoch) FROM projection_slices").await, epochs);
 
     world.events = right_log;
     let running = world.start().await;

@@ -126,7 +126,7 @@ async fn at_most_one_generation_stands_by_and_no_table_is_left_over() {
         ];
         assert_eq!(hall.tables().await, tables);
     }
-    hall.rows.fail_after("UPDATE projection_generations SET epoch", &[ReadStoreError::Full]);
+    hall.rows.fail_after("UPDATE projection_slices SET epoch", &[ReadStoreError::Full]);
     assert!(matches!(open.rebuilt("notes").await.phase, RebuildPhase::Failed(_)));
     assert_eq!(hall.tables().await.len(), 4, "one that fails leaves nothing");
     open.stop().await;
