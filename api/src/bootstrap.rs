@@ -3,7 +3,7 @@
 //! The core (stores, executors, projections) has one lifecycle, the edge (sockets, requests) another: a stop drains
 //! the edge first, so that every command that was taken is finished and answered.
 
-use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU32, path::Path, sync::Arc, time::Duration};
 
 use axum::Router;
 use domain::operator::{Operator, OperatorRejection, OperatorState};
@@ -281,6 +281,7 @@ fn projection_options(config: &Config, log: &OperatorState, clock: &dyn Clock) -
     };
     ProjectionOptions {
         batch_events_max: settings.batch_events.get(),
+        slices: NonZeroU32::MIN,
         event_limit: Duration::from_millis(settings.event_limit_ms.get()),
         rebuild_share: settings.rebuild_share.get(),
         keep_generation: Duration::from_secs(settings.keep_generation_s.get()),

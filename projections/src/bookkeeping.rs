@@ -125,8 +125,7 @@ pub(crate) async fn prepare(store: &dyn ReadStore) -> Result<(), ReadStoreError>
             "built_millis BIGINT NOT NULL DEFAULT 0",
             "since BIGINT NOT NULL DEFAULT 0",
         ];
-        let add =
-            |column| Statement::once(format!("ALTER TABLE projection_generations ADD COLUMN {column}"), vec![]);
+        let add = |column| Statement::once(format!("ALTER TABLE projection_generations ADD COLUMN {column}"), vec![]);
         store.transaction(added.into_iter().map(add).collect()).await?;
     }
     if has(store, "position, epoch").await? {

@@ -13,7 +13,7 @@ use crate::{
     Behind, Hub, KeyedFold, ProjectionState, SetChange, StoppedAt, Tables,
     shape::{KeyedShape, SetChangeShape},
     status::Monitor,
-    table::Serving,
+    table::{LOAD_KEYS, Serving},
 };
 
 /// Why a query has no answer.
@@ -89,8 +89,30 @@ impl<T: Clone> Reader<T> {
         }
     }
 
-    fn serving(&self) -> Result<T, QueryError> {
-        self.serving.borrow().clone().ok_or(QueryError::Building(self.name))
+    fn begin(&self) -> Reading<T> {
+        Reading { name: self.name, serving: self.serving.clone() }
+    }
+}
+
+/// A query under way. A generation that is removed under its hands was not serving any more: the query is asked again of
+/// the one that is.
+struct Reading<T> {
+    name: &'static str,
+    serving: watch::Receiver<Option<T>>,
+}
+
+impl<T: Clone> Reading<T> {
+    /// The generation to ask.
+    fn generation(&mut self) -> Result<T, QueryError> {
+        self.serving.borrow_and_update().clone().ok_or(QueryError::Building(self.name))
+    }
+
+    /// The answer; none if it is to be asked again.
+    fn answer<R>(&self, outcome: Result<R, ReadStoreError>) -> Option<Result<R, QueryError>> {
+        match outcome {
+            Err(ReadStoreError::Refused(_)) if self.serving.has_changed().unwrap_or(false) => None,
+            outcome => Some(outcome.map_err(QueryError::Store)),
+        }
     }
 }
 
@@ -135,31 +157,42 @@ impl<M: KeyedFold> Served<M> {
 
     /// The row with this key.
     pub async fn row(&self, key: Uuid) -> Result<Option<M::Row>, QueryError> {
-        let serving = self.reader.serving()?;
-        if let Some(row) = serving.hot.get(&key) {
-            return Ok(Some(row));
+        let mut reading = self.reader.begin();
+        loop {
+            let serving = reading.generation()?;
+            if let Some(row) = serving.hot.get(&key) {
+                return Ok(Some(row));
+            }
+            let rows = self.reader.store.query(serving.sql.load(key)).await;
+            if let Some(rows) = reading.answer(rows) {
+                return Ok(rows?.first().map(M::read).transpose()?);
+            }
         }
-        let rows = self.reader.store.query(serving.sql.load(key)).await?;
-        Ok(rows.first().map(M::read).transpose()?)
     }
 
     /// The rows with these keys, in no particular order; missing ones are left out.
     pub async fn rows(&self, keys: &[Uuid]) -> Result<Vec<M::Row>, QueryError> {
-        let serving = self.reader.serving()?;
         let mut rows = Vec::new();
-        for query in serving.sql.load_all(keys) {
-            for row in self.reader.store.query(query).await? {
-                rows.push(M::read(&row)?);
-            }
+        for keys in keys.chunks(LOAD_KEYS) {
+            rows.extend(self.answers(|serving| serving.sql.load_some(keys)).await?);
         }
         Ok(rows)
     }
 
     /// The rows of a query over the serving table: `query` gets the column list and the table's name.
-    pub(crate) async fn select(&self, query: impl FnOnce(&str, &str) -> Query) -> Result<Vec<M::Row>, QueryError> {
-        let serving = self.reader.serving()?;
-        let rows = self.reader.store.query(query(&serving.sql.columns, &serving.sql.name)).await?;
-        Ok(rows.iter().map(M::read).collect::<Result<_, _>>()?)
+    pub(crate) async fn select(&self, query: impl Fn(&str, &str) -> Query) -> Result<Vec<M::Row>, QueryError> {
+        self.answers(|serving| query(&serving.sql.columns, &serving.sql.name)).await
+    }
+
+    async fn answers(&self, query: impl Fn(&Serving<M>) -> Query) -> Result<Vec<M::Row>, QueryError> {
+        let mut reading = self.reader.begin();
+        loop {
+            let serving = reading.generation()?;
+            let rows = self.reader.store.query(query(&serving)).await;
+            if let Some(rows) = reading.answer(rows) {
+                return Ok(rows?.iter().map(M::read).collect::<Result<_, _>>()?);
+            }
+        }
     }
 }
 
@@ -193,9 +226,15 @@ impl<M: SetChange> ServedTables<M> {
     }
 
     /// The rows of a query over the serving tables.
-    pub(crate) async fn select(&self, query: impl FnOnce(&Tables) -> Query) -> Result<Vec<Row>, QueryError> {
-        let tables = self.reader.serving()?;
-        Ok(self.reader.store.query(query(&tables)).await?)
+    pub(crate) async fn select(&self, query: impl Fn(&Tables) -> Query) -> Result<Vec<Row>, QueryError> {
+        let mut reading = self.reader.begin();
+        loop {
+            let tables = reading.generation()?;
+            let rows = self.reader.store.query(query(&tables)).await;
+            if let Some(rows) = reading.answer(rows) {
+                return rows;
+            }
+        }
     }
 }
 

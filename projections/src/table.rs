@@ -12,7 +12,7 @@ use crate::KeyedFold;
 /// How many rows of the latest changes are kept in memory: most questions are about what has just changed.
 const HOT_ROWS_MAX: usize = 16_384;
 /// How many rows one query loads by key.
-const LOAD_KEYS: usize = 32;
+pub(crate) const LOAD_KEYS: usize = 32;
 
 /// The statements of one generation's table.
 #[derive(Clone, Debug)]
@@ -101,15 +101,18 @@ impl TableSql {
 
     /// The rows with these keys, in a few queries.
     pub(crate) fn load_all<'a>(&'a self, keys: &'a [Uuid]) -> impl Iterator<Item = Query> + 'a {
-        keys.chunks(LOAD_KEYS).map(|chunk| {
-            if let [key] = chunk {
-                return self.load(*key);
-            }
-            // A fixed number of keys keeps it one prepared statement; repeating one is harmless.
-            let last = chunk.last().copied().unwrap_or_default();
-            let keys = chunk.iter().copied().chain(std::iter::repeat(last)).take(LOAD_KEYS);
-            Query { sql: Arc::clone(&self.load_some), params: keys.map(Value::Uuid).collect(), cost: Cost::Point }
-        })
+        keys.chunks(LOAD_KEYS).map(|keys| self.load_some(keys))
+    }
+
+    /// The rows with these keys, at most [`LOAD_KEYS`].
+    pub(crate) fn load_some(&self, keys: &[Uuid]) -> Query {
+        if let [key] = keys {
+            return self.load(*key);
+        }
+        // A fixed number of keys keeps it one prepared statement; repeating one is harmless.
+        let last = keys.last().copied().unwrap_or_default();
+        let keys = keys.iter().copied().chain(std::iter::repeat(last)).take(LOAD_KEYS);
+        Query { sql: Arc::clone(&self.load_some), params: keys.map(Value::Uuid).collect(), cost: Cost::Point }
     }
 
     /// Writes these rows, old or new.

@@ -1,6 +1,9 @@
 //! Waiting for a position: at once, in time, or with the reason why not.
 
-use infrastructure::event_store::{Revision, StreamId};
+use infrastructure::{
+    event_store::{Revision, StreamId},
+    read_store::Cost,
+};
 
 use super::*;
 use crate::{order_summary::OrderSummary, shape::Shape as _, tests::temp_rows};
@@ -122,4 +125,29 @@ async fn a_read_model_that_is_being_built_says_so_and_serves_once_it_is() {
     assert!(matches!(setup.served.row(Uuid::nil()).await, Err(QueryError::Building(_))));
     let (answer, ()) = tokio::join!(setup.served.wait(Position::new(3), AT_MOST), async { setup.serve_at(3) });
     answer.unwrap();
+}
+
+#[tokio::test]
+async fn a_query_whose_generation_is_removed_under_its_hands_is_asked_again_of_the_one_that_serves() {
+    let (_folder, rows) = temp_rows();
+    let shape = KeyedShape::<OrderSummary>::new();
+    rows.transaction(shape.create(2)).await.unwrap();
+    let served = Served::new(&shape, rows, Arc::new(Monitor::new("order_summary", 1)));
+    shape.serve(1, Position::new(1), false);
+    let gone = served.select(|columns, table| all(columns, table)).await;
+    assert!(matches!(gone, Err(QueryError::Store(ReadStoreError::Refused(_)))), "nothing serves instead: {gone:?}");
+
+    let asked = std::cell::RefCell::new(Vec::new());
+    let found = served.select(|columns, table| {
+        asked.borrow_mut().push(table.to_owned());
+        // Right after it was chosen.
+        shape.serve(2, Position::new(1), false);
+        all(columns, table)
+    });
+    assert_eq!(found.await.unwrap(), []);
+    assert_eq!(asked.into_inner(), ["order_summary_g1", "order_summary_g2"]);
+}
+
+fn all(columns: &str, table: &str) -> Query {
+    Query { sql: format!("SELECT {columns} FROM {table}").into(), params: vec![], cost: Cost::Scan }
 }

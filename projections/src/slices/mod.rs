@@ -85,9 +85,8 @@ impl Slices {
 
     /// Whether all of these are still theirs whom this was given to, and where they are now.
     pub(crate) fn still_at(&self, standing: &[Held]) -> Option<Self> {
-        let now = |held: &Held| {
-            standing.iter().find(|other| other.slice == held.slice && other.epoch == held.epoch).copied()
-        };
+        let now =
+            |held: &Held| standing.iter().find(|other| other.slice == held.slice && other.epoch == held.epoch).copied();
         let held: Option<Vec<Held>> = self.held.iter().map(now).collect();
         Some(Self { count: self.count, held: held? })
     }

@@ -79,11 +79,7 @@ fn denied(expected: usize, changed: usize) -> ReadStoreError {
 }
 
 /// Every slice of a generation as it is now, by number; none if the generation is gone.
-pub(crate) async fn standing(
-    store: &dyn ReadStore,
-    name: &str,
-    generation: i64,
-) -> Result<Vec<Held>, ReadStoreError> {
+pub(crate) async fn standing(store: &dyn ReadStore, name: &str, generation: i64) -> Result<Vec<Held>, ReadStoreError> {
     let sql = "SELECT slice, epoch, position FROM projection_slices WHERE name = $1 AND generation = $2 ORDER BY slice";
     let params = vec![Value::Text(name.to_owned()), Value::Int(generation)];
     let rows = store.query(Query { sql: sql.into(), params, cost: Cost::Point }).await?;
@@ -114,7 +110,8 @@ pub(super) fn checkpoint<'a>(
 
 /// Changes nothing, and rolls its transaction back if one of these is somebody else's by now.
 pub(super) fn guard(name: &str, generation: i64, held: &[Held]) -> Statement {
-    let sql = "UPDATE projection_slices SET epoch = epoch WHERE name = $1 AND generation = $2 AND slice = $3 AND epoch = $4";
+    let sql =
+        "UPDATE projection_slices SET epoch = epoch WHERE name = $1 AND generation = $2 AND slice = $3 AND epoch = $4";
     let row = |held: &Held| [key(name, generation, held.slice), vec![Value::Int(held.epoch)]].concat();
     Statement::each(sql, held.iter().map(row).collect()).must_change(1)
 }

@@ -14,8 +14,7 @@ use infrastructure::{
 use uuid::Uuid;
 
 use crate::{
-    Decoded, ParkedEvent, ParkedState,
-    bookkeeping,
+    Decoded, ParkedEvent, ParkedState, bookkeeping,
     context::Context,
     decoded::{Place, Undecodable},
     parking::{ParkedKeys, sql},

@@ -24,7 +24,8 @@ pub use log::{Event, Happened, Log};
 use crate::server::temp_dir;
 
 /// Tables of the read store that belong to no generation.
-const BOOKKEEPING: [&str; 4] = ["projection_generations", "projection_numbers", "projection_parked", "projection_slices"];
+const BOOKKEEPING: [&str; 4] =
+    ["projection_generations", "projection_numbers", "projection_parked", "projection_slices"];
 
 /// A generation as the bookkeeping has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
