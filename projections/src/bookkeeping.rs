@@ -242,6 +242,21 @@ pub(crate) fn uncount(name: &str, number: i64) -> Statement {
     Statement::once(sql, vec![Value::Text(name.to_owned()), Value::Int(number)])
 }
 
+/// Rolls its transaction back unless the generation is one for a look.
+pub(crate) fn is_scratch(name: &str, number: i64) -> Statement {
+    let sql = "UPDATE projection_generations SET state = state \
+               WHERE name = $1 AND generation = $2 AND state = 'scratch'";
+    Statement::once(sql, vec![Value::Text(name.to_owned()), Value::Int(number)]).must_change(1)
+}
+
+/// Rolls its transaction back unless the generation is being built and nobody has claimed it yet, or only once.
+pub(crate) fn is_untouched(name: &str, number: i64) -> Statement {
+    let sql = "UPDATE projection_generations SET state = state \
+               WHERE name = $1 AND generation = $2 AND state = 'building' AND NOT EXISTS \
+               (SELECT 1 FROM projection_slices WHERE name = $1 AND generation = $2 AND (epoch > 1 OR position > 0))";
+    Statement::once(sql, vec![Value::Text(name.to_owned()), Value::Int(number)]).must_change(1)
+}
+
 /// Makes a generation the serving one; whichever was gets the state `before`. One transaction.
 pub(crate) fn switch(name: &str, number: i64, before: GenerationState, now: Timestamp) -> Vec<Statement> {
     let leave = "UPDATE projection_generations SET state = $2, since = $3 \

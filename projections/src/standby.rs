@@ -41,6 +41,13 @@ impl Kept {
             How::Frozen(frozen) => Held::Frozen(frozen),
         }
     }
+
+    /// Removes it, unless somebody else has it by now.
+    async fn discard(self, context: &Context) {
+        let number = self.status.generation;
+        let held = self.into_held().await;
+        discard(context, number, held.track().map(|track| track.fence(context))).await;
+    }
 }
 
 impl Standby {
@@ -54,9 +61,7 @@ impl Standby {
         infrastructure::failpoint!("standby.keep");
         let mut kept = self.0.lock().await;
         if let Some(before) = kept.take() {
-            let number = before.status.generation;
-            drop(before.into_held().await);
-            discard(context, number).await;
+            before.discard(context).await;
         }
         let (generation, version, position) = match &held {
             Held::Nothing => {
@@ -106,8 +111,7 @@ impl Standby {
         }
         let mut guard = self.0.lock().await;
         let Some(kept) = guard.take_if(|kept| kept.status.generation == number) else { return false };
-        drop(kept.into_held().await);
-        discard(context, number).await;
+        kept.discard(context).await;
         context.monitor.stands_by(None);
         true
     }
@@ -146,7 +150,7 @@ impl Standby {
                 | GenerationState::Retired => false,
             };
             if goes {
-                discard(context, generation.number).await;
+                discard(context, generation.number, None).await;
             }
         }
     }

@@ -297,7 +297,7 @@ impl ProjectionManager {
         let _slot = entry.rebuilding.take().ok_or(ManagerError::AlreadyRebuilding(name))?;
         let number = next_number(entry).await?;
         let report = self.compare(entry, number).await;
-        discard(context, number).await;
+        discard(context, number, Some(bookkeeping::is_scratch(name, number))).await;
         let report = report?;
         entry.report(&report.differences, report.rows);
         Ok(report)

@@ -227,7 +227,7 @@ async fn begin(context: &Context) -> Result<Start, ManagerError> {
     }
     infrastructure::failpoint!("start.sorted");
     for number in &sorted.go {
-        discard(context, *number).await;
+        discard(context, *number, None).await;
     }
     // A build that comes back finds the generation of its version, and serves it at once.
     if !sorted.serves_own

@@ -422,15 +422,16 @@ pub(crate) fn abandoned(context: &Context, generation: i64) {
     show(context, RebuildProgress::blank(generation, RebuildPhase::Failed(error)));
 }
 
-/// Removes a generation that is not to serve.
-pub(crate) async fn discard(context: &Context, generation: i64) {
+/// Removes a generation that is not to serve; where it is known whose it is, only if it is so still.
+pub(crate) async fn discard(context: &Context, generation: i64, fence: Option<Statement>) {
     let Context { shape, rows, .. } = context;
-    let statements = bookkeeping::discard(shape.name(), generation, &shape.tables(generation));
+    let mut statements: Vec<Statement> = fence.into_iter().collect();
+    statements.extend(bookkeeping::discard(shape.name(), generation, &shape.tables(generation)));
     infrastructure::failpoint!("discard.before");
     let discarded = rows.transaction(statements).await;
     infrastructure::failpoint!("discard.after");
     match discarded {
-        // There is nothing of it left, or it serves after all.
+        // There is nothing of it left, it serves after all, or it is somebody else's by now.
         Ok(()) | Err(ReadStoreError::Guard { .. }) => {}
         // The next start removes it.
         Err(error) => {

@@ -16,14 +16,14 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use infrastructure::{
     event_store::{Position, StoreError},
-    read_store::ReadStoreError,
+    read_store::{ReadStoreError, Statement},
     telemetry::with_causes,
 };
 use tokio::sync::mpsc;
 
 use self::{member::show, throttle::Throttle};
 use crate::{
-    bookkeeping::Generation,
+    bookkeeping::{self, Generation},
     context::Context,
     shape::{ApplyError, CheckError},
     slot::TakenSlot,
@@ -170,16 +170,16 @@ impl Plan {
         RebuildProgress { done, total: done, resumed_at: done, events, ..RebuildProgress::blank(self.number, phase) }
     }
 
-    async fn fail(self, error: &RebuildError, last: RebuildProgress) {
+    /// `fence` holds as long as what was built is this plan's own; without it nothing was.
+    async fn fail(self, error: &RebuildError, last: RebuildProgress, fence: Option<Statement>) {
         let (text, name) = (with_causes(error), self.context.name());
         if matches!(error, RebuildError::Stopping) {
             // What is written is gone on with by the next start.
             tracing::info!(projection.name = name, "the rebuild of {name} stops; the next start goes on with it");
         } else {
             tracing::error!(projection.name = name, error = %text, "the rebuild of {name} failed: {text}");
-            // What another process has taken over is its own to remove.
-            if !matches!(error, RebuildError::Rows(ReadStoreError::Guard { .. })) {
-                discard(&self.context, self.number).await;
+            if fence.is_some() {
+                discard(&self.context, self.number, fence).await;
             }
             if let RebuildError::Event { place, error } = error {
                 member::stand_at(&self.context, *place, error).await;
@@ -202,7 +202,7 @@ pub(crate) async fn run(plans: Vec<Plan>, share: u32) {
                 if error.is_passing(plan.context.monitor.status().generation.is_none()) {
                     lifecycle.spawn(begin_again(plan, share));
                 } else {
-                    plan.fail(&error, last).await;
+                    plan.fail(&error, last, None).await;
                 }
             }
         }
@@ -215,7 +215,7 @@ pub(crate) async fn run(plans: Vec<Plan>, share: u32) {
     if stopped {
         for Work { plan, member, .. } in work {
             let last = member.progress(RebuildPhase::Filling, member.track.position, member.track.position);
-            plan.fail(&RebuildError::Stopping, last).await;
+            plan.fail(&RebuildError::Stopping, last, None).await;
         }
         return;
     }
@@ -240,14 +240,16 @@ fn begin_again(mut plan: Plan, share: u32) -> futures_util::future::BoxFuture<'s
             biased;
             () = lifecycle.stopping() => {
                 let last = plan.blank(RebuildPhase::Filling);
-                return plan.fail(&RebuildError::Stopping, last).await;
+                return plan.fail(&RebuildError::Stopping, last, None).await;
             }
             () = tokio::time::sleep(RETRY_PAUSE_MIN) => {}
         }
         if plan.resumed.is_none() {
-            discard(&plan.context, plan.number).await;
+            // What was entered before the store went away holds nothing yet.
+            discard(&plan.context, plan.number, Some(bookkeeping::is_untouched(plan.context.name(), plan.number)))
+                .await;
         }
-        let generations = crate::bookkeeping::generations(&*plan.context.rows, plan.context.name()).await;
+        let generations = bookkeeping::generations(&*plan.context.rows, plan.context.name()).await;
         plan.resumed = generations.ok().and_then(|all| all.into_iter().find(|known| known.number == plan.number));
         run(vec![plan], share).await;
     })
@@ -340,13 +342,14 @@ async fn complete(work: Work, share: u32) {
         pause = (pause * 2).min(RETRY_PAUSE_MAX);
     };
     let last = member.progress(RebuildPhase::Filling, member.track.position, member.track.position);
+    let fence = member.track.fence(&plan.context);
     // From here on the worker decides: a stop must not remove what it is just making the serving one.
     let handed_over = match ready {
         Ok(()) => member.hand_over(&plan.orders).await,
         Err(error) => Err(error),
     };
     match handed_over {
-        Err(error) => plan.fail(&error, last).await,
+        Err(error) => plan.fail(&error, last, Some(fence)).await,
         Ok((old, progress)) => {
             let Plan { context, standby, slot, number, .. } = plan;
             let name = context.name();
@@ -367,7 +370,7 @@ async fn attempt(plan: &Plan, member: &mut Member, share: u32) -> Result<(), Reb
 
 /// The same generation again, from its last checkpoint.
 async fn again(plan: &Plan) -> Result<Member, RebuildError> {
-    let generations = crate::bookkeeping::generations(&*plan.context.rows, plan.context.name()).await?;
+    let generations = bookkeeping::generations(&*plan.context.rows, plan.context.name()).await?;
     let known = generations.into_iter().find(|generation| generation.number == plan.number);
     Member::begin(plan.context.clone(), plan.number, known.as_ref(), Purpose::Serve).await
 }

@@ -259,9 +259,14 @@ impl Track {
         self.with_count(context, self.slices.checkpoint(context.name(), self.generation, to))
     }
 
-    /// Statements that roll back if somebody else has one of the slices by now.
+    /// A statement that rolls back if somebody else has one of the slices by now.
+    pub(crate) fn fence(&self, context: &Context) -> Statement {
+        self.slices.guard(context.name(), self.generation)
+    }
+
+    /// The same before rows are changed.
     pub(crate) fn guard(&self, context: &Context) -> Vec<Statement> {
-        self.with_count(context, self.slices.guard(context.name(), self.generation))
+        self.with_count(context, self.fence(context))
     }
 
     /// Whoever writes rows after the builder says that its count holds no longer.

@@ -52,6 +52,13 @@ pub(crate) struct Frozen {
 }
 
 impl Held {
+    pub(crate) fn track(&self) -> Option<&Track> {
+        match self {
+            Self::Track(track) => Some(track),
+            Self::Nothing | Self::Frozen(_) => None,
+        }
+    }
+
     pub(crate) fn position(&self) -> Option<Position> {
         match self {
             Self::Nothing => None,

@@ -1,6 +1,10 @@
 //! Carrying out orders, between two batches.
 
-use infrastructure::{event_store::Position, read_store::ReadStoreError, telemetry::with_causes};
+use infrastructure::{
+    event_store::Position,
+    read_store::{ReadStoreError, Statement},
+    telemetry::with_causes,
+};
 use uuid::Uuid;
 
 use super::{CompareError, Compared, Frozen, Held, Order, SwitchError, Which, Worker, feed::Feed, keys_of_some_events};
@@ -152,11 +156,17 @@ impl Worker {
             }
         };
         let (name, now) = (self.context.name(), self.context.clock.now());
+        // Whoever has lost one of the two to somebody else must not decide what serves.
+        let held = [&self.held, &*to].into_iter().filter_map(Held::track);
+        let mut statements: Vec<Statement> = held.map(|track| track.fence(&self.context)).collect();
+        statements.extend(bookkeeping::switch(name, generation, before, now));
         infrastructure::failpoint!("switch.before");
-        let switched = self.context.rows.transaction(bookkeeping::switch(name, generation, before, now)).await;
+        let switched = self.context.rows.transaction(statements).await;
         infrastructure::failpoint!("switch.after");
         switched.map_err(|error| match error {
-            ReadStoreError::Guard { .. } => "the generation is not there any more".to_owned(),
+            ReadStoreError::Guard { .. } => {
+                "the generation is not there any more, or another process has taken the projection over".to_owned()
+            }
             ReadStoreError::Refused(_)
             | ReadStoreError::Full
             | ReadStoreError::Unavailable(_)
