@@ -8,7 +8,7 @@ use infrastructure::{
     read_store::{Cost, Query, ReadStore, ReadStoreError, Row, Statement, Value},
 };
 
-use crate::slices::sql;
+use crate::{shape::Shape, slices::sql};
 
 /// A generation of a projection's tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,19 @@ pub(crate) struct Generation {
     pub(crate) built: Built,
     /// When it got into its state.
     pub(crate) since: Timestamp,
+}
+
+impl Generation {
+    /// Whether this model can carry it on.
+    pub(crate) fn is_of(&self, shape: &dyn Shape) -> bool {
+        is_of(shape, self.version, &self.form)
+    }
+}
+
+/// Whether this model can carry on a generation of this version and form. A release that kept no form had the tables of
+/// today.
+pub(crate) fn is_of(shape: &dyn Shape, version: i64, form: &str) -> bool {
+    version == i64::from(shape.version()) && (form.is_empty() || form == shape.form())
 }
 
 /// What a generation is for.

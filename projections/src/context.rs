@@ -23,10 +23,19 @@ pub(crate) struct Context {
     pub(crate) slices: u32,
     /// How long applying one event may take.
     pub(crate) event_limit: Duration,
+    /// Whether other processes look at what is written here.
+    pub(crate) is_shared: bool,
 }
 
 impl Context {
     pub(crate) fn name(&self) -> &'static str {
         self.shape.name()
+    }
+
+    /// Something was committed that other processes may wait for.
+    pub(crate) fn tell(&self) {
+        if self.is_shared {
+            self.rows.nudge();
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Why an operator's order was not taken.
 
+use std::borrow::Cow;
+
 use infrastructure::{
     event_store::{Position, StoreError},
     read_store::ReadStoreError,
@@ -28,7 +30,7 @@ pub enum ManagerError {
         /// Which.
         name: &'static str,
         /// Why not.
-        why: &'static str,
+        why: Cow<'static, str>,
     },
     /// A position of the log is beyond its end.
     #[error("position {position} is beyond the end of the log, {head}")]
@@ -98,6 +100,12 @@ pub enum ManagerError {
     /// A look at everything came to no end.
     #[error("{0}")]
     NotVerified(String),
+    /// No process leads the projection just now.
+    #[error(
+        "no process leads projection {0} just now: start one that works (`millrace work`), or try again in a moment if one \
+         was just lost"
+    )]
+    NoLead(&'static str),
     /// The worker has ended: the server stops.
     #[error("the server stops")]
     Stopping,

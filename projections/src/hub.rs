@@ -125,6 +125,15 @@ impl<R> Hub<R> {
         inner.topics.clear();
     }
 
+    /// Passes over changes that nobody listens for. False, and nothing happens, if somebody does.
+    pub(crate) fn skip(&self, to: Position) -> bool {
+        let mut inner = self.lock();
+        if inner.topics.is_empty() {
+            inner.position = inner.position.max(to);
+        }
+        inner.topics.is_empty()
+    }
+
     /// Where the announcements start: the checkpoint of a worker that begins.
     pub(crate) fn begin(&self, position: Position) {
         let mut inner = self.lock();

@@ -6,6 +6,7 @@
 //! (docs/how-to/add-a-projection.md).
 
 mod bookkeeping;
+mod cluster;
 mod context;
 mod decoded;
 mod failure;
@@ -32,6 +33,7 @@ mod tests;
 mod track;
 mod worker;
 
+pub use cluster::ClusterOptions;
 pub use decoded::Decoded;
 pub use failure::ManagerError;
 pub use hub::{Change, Hub, HubClosed, HubMessage, HubSubscription};

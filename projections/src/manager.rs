@@ -1,6 +1,8 @@
 //! Starts the workers, and takes an operator's orders.
 
+mod carry_out;
 mod orders;
+mod shared;
 mod start;
 mod watch;
 
@@ -15,8 +17,14 @@ use infrastructure::{
 use tokio::sync::{mpsc, watch as channel};
 
 use crate::{
-    ManagerError, OnFailure, Pause, ProjectionStatus, RebuildProgress, context::Context, shape::Shape,
-    slot::RebuildSlot, standby::Standby, status::Monitor, worker::Order,
+    ClusterOptions, KeyedFold, ManagerError, OnFailure, Pause, ProjectionStatus, RebuildProgress, SetChange,
+    cluster::{Leading, Mailbox},
+    context::Context,
+    shape::{KeyedShape, SetChangeShape, Shape},
+    slot::RebuildSlot,
+    standby::Standby,
+    status::Monitor,
+    worker::Order,
 };
 
 pub use orders::{Checkup, VerifyReport};
@@ -45,6 +53,8 @@ pub struct ProjectionOptions {
     pub paused: BTreeMap<String, Pause>,
     /// Why all projections start paused, if they do.
     pub all_paused: Option<Pause>,
+    /// How this process shares the work with others on the same read store; none: it has everything to itself.
+    pub cluster: Option<ClusterOptions>,
 }
 
 impl Default for ProjectionOptions {
@@ -60,6 +70,7 @@ impl Default for ProjectionOptions {
             stall_after: Duration::from_secs(10),
             paused: BTreeMap::new(),
             all_paused: None,
+            cluster: None,
         }
     }
 }
@@ -70,6 +81,8 @@ struct Entry {
     orders: mpsc::Sender<Order>,
     rebuilding: RebuildSlot,
     standby: Standby,
+    /// Whether orders are carried out here, and not by another process.
+    leading: Leading,
 }
 
 /// All projections of this process.
@@ -79,6 +92,8 @@ pub struct ProjectionManager {
     events: Arc<dyn EventStore>,
     rows: Arc<dyn ReadStore>,
     options: Arc<ProjectionOptions>,
+    /// The way to the processes that lead projections, where there are several.
+    mailbox: Option<Mailbox>,
 }
 
 /// What every projection works with.
@@ -92,7 +107,28 @@ pub(crate) struct Surroundings {
 }
 
 /// A projection as the registry declares it.
-pub(crate) type Declared = (Arc<dyn Shape>, Arc<Monitor>, OnFailure);
+#[derive(Debug)]
+pub(crate) struct Declared {
+    pub(crate) shape: Arc<dyn Shape>,
+    pub(crate) monitor: Arc<Monitor>,
+    pub(crate) on_failure: OnFailure,
+    /// Another one of the same shape, that nobody reads through.
+    anew: fn() -> Arc<dyn Shape>,
+}
+
+impl Declared {
+    pub(crate) fn keyed<M: KeyedFold>(shape: Arc<KeyedShape<M>>, monitor: Arc<Monitor>, on_failure: OnFailure) -> Self {
+        Self { shape, monitor, on_failure, anew: || Arc::new(KeyedShape::<M>::new()) }
+    }
+
+    pub(crate) fn set_change<M: SetChange>(
+        shape: Arc<SetChangeShape<M>>,
+        monitor: Arc<Monitor>,
+        on_failure: OnFailure,
+    ) -> Self {
+        Self { shape, monitor, on_failure, anew: || Arc::new(SetChangeShape::<M>::new()) }
+    }
+}
 
 impl ProjectionManager {
     /// Every projection as it is now.

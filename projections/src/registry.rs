@@ -55,7 +55,7 @@ fn keyed<M: KeyedFold>(declared: &mut Vec<Declared>, rows: &Arc<dyn ReadStore>, 
     let shape = Arc::new(KeyedShape::<M>::new());
     let monitor = Arc::new(Monitor::new(M::NAME, M::VERSION));
     let served = Served::new(&shape, Arc::clone(rows), Arc::clone(&monitor));
-    declared.push((shape, monitor, on_failure));
+    declared.push(Declared::keyed(shape, monitor, on_failure));
     served
 }
 
@@ -67,6 +67,6 @@ fn set_change<M: SetChange>(
     let shape = Arc::new(SetChangeShape::<M>::new());
     let monitor = Arc::new(Monitor::new(M::NAME, M::VERSION));
     let served = ServedTables::new(&shape, Arc::clone(rows), Arc::clone(&monitor));
-    declared.push((shape, monitor, on_failure));
+    declared.push(Declared::set_change(shape, monitor, on_failure));
     served
 }

@@ -85,6 +85,7 @@ impl<T: Clone> Reader<T> {
             ProjectionState::Running
             | ProjectionState::Retrying { .. }
             | ProjectionState::Paused(_)
+            | ProjectionState::Unattended { .. }
             | ProjectionState::Frozen { .. } => QueryError::Timeout { name, position: status.position, wanted },
         }
     }

@@ -8,8 +8,9 @@ use std::{
     },
 };
 
-use domain::Timestamp;
+use domain::{Timestamp, operator::PausedProjection};
 use infrastructure::event_store::{Name, Position, Revision, StreamId};
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -19,7 +20,7 @@ use crate::{Difference, RebuildProgress};
 const DIFFERENCES_MAX: usize = 100;
 
 /// What a projection is doing, and if it does not move, why.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ProjectionState {
     /// It has no generation to serve yet; a rebuild is making one.
     Building,
@@ -44,10 +45,15 @@ pub enum ProjectionState {
     },
     /// It waits for an operator. Everything else goes on.
     Stopped(StoppedAt),
+    /// No process works on some of its slices: none is there, or those that are have enough of their own.
+    Unattended {
+        /// How many slices.
+        slices: u32,
+    },
 }
 
 /// Why a projection is paused.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pause {
     /// By whom.
     pub by: String,
@@ -59,8 +65,20 @@ pub struct Pause {
     pub at: Option<Position>,
 }
 
+impl Pause {
+    /// What a projection is told of a pause that was written down.
+    pub fn of(paused: &PausedProjection) -> Self {
+        Self {
+            by: paused.by.to_string(),
+            reason: paused.reason.as_ref().map(ToString::to_string),
+            since: paused.since,
+            at: paused.at.map(Position::new),
+        }
+    }
+}
+
 /// The event a projection cannot get past, and the way out.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StoppedAt {
     /// The event's position.
     pub position: Position,
@@ -81,7 +99,7 @@ pub struct StoppedAt {
 }
 
 /// What made a projection stop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StopCause {
     /// The event cannot be applied, and the projection's policy is to stop there.
     Event,
@@ -136,7 +154,7 @@ pub struct Behind {
 }
 
 /// A generation beside the serving one, ready to serve again.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StandbyStatus {
     /// Its number.
     pub generation: i64,
@@ -192,6 +210,14 @@ pub struct ProjectionStatus {
     pub differences: Vec<Difference>,
     /// The rebuild that is going on, or how the last one ended.
     pub rebuild: Option<RebuildProgress>,
+}
+
+/// What only the process that leads a projection knows.
+#[derive(Clone, Debug)]
+pub(crate) struct LeadStatus {
+    pub(crate) standby: Option<StandbyStatus>,
+    pub(crate) differences: Vec<Difference>,
+    pub(crate) rebuild: Option<RebuildProgress>,
 }
 
 /// The keys that are behind, shared with queries.
@@ -321,6 +347,30 @@ impl Monitor {
         self.applied.fetch_add(events, Ordering::Relaxed);
     }
 
+    /// How many events all who work on it have applied.
+    pub(crate) fn has_applied(&self, events: u64) {
+        self.applied.store(events, Ordering::Relaxed);
+    }
+
+    /// Whether somebody waits for a position.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.position.receiver_count() > 0
+    }
+
+    /// What the process that leads the projection says of it.
+    pub(crate) fn is_led(&self, lead: LeadStatus) {
+        let LeadStatus { standby, differences, rebuild } = lead;
+        {
+            let mut rest = self.rest();
+            if rest.standby == standby && rest.differences == differences && *self.rebuild.borrow() == rebuild {
+                return;
+            }
+            (rest.standby, rest.differences) = (standby, differences);
+        }
+        self.rebuild.send_replace(rebuild);
+        self.changed();
+    }
+
     pub(crate) fn serves(&self, generation: i64, frozen: Option<i64>) {
         {
             let mut rest = self.rest();
@@ -343,7 +393,13 @@ impl Monitor {
     }
 
     pub(crate) fn is_to_pause(&self, pause: Option<Pause>) {
-        self.rest().pause = pause;
+        {
+            let mut rest = self.rest();
+            if rest.pause == pause {
+                return;
+            }
+            rest.pause = pause;
+        }
         self.changed();
     }
 

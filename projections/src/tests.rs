@@ -273,4 +273,12 @@ impl ReadStore for FaultRows {
         }
         self.next(&self.unanswered)
     }
+
+    fn nudge(&self) {
+        self.inner.nudge();
+    }
+
+    fn nudges(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.inner.nudges()
+    }
 }

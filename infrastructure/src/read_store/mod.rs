@@ -12,6 +12,7 @@ mod value;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use tokio::sync::watch;
 
 pub use error::ReadStoreError;
 pub use sqlite::{SqliteReadStore, SqliteReadStoreOptions};
@@ -84,4 +85,12 @@ pub trait ReadStore: Send + Sync + std::fmt::Debug {
 
     /// Runs statements in order in one transaction.
     async fn transaction(&self, statements: Vec<Statement>) -> Result<(), ReadStoreError>;
+
+    /// Tells every process on the same store that something was committed. It returns at once, and what it tells may
+    /// come late or not at all: the store is the truth, a nudge only a reason to look.
+    fn nudge(&self);
+
+    /// A number that changes with every nudge heard, those of this process included. Several that come at once may be
+    /// heard as one.
+    fn nudges(&self) -> watch::Receiver<u64>;
 }

@@ -1,25 +1,26 @@
-//! An operator's orders: each is checked here, then carried out by the worker between two batches.
+//! An operator's orders: each is checked here, then carried out by whoever leads the projection.
+
+use std::time::Duration;
 
 use infrastructure::event_store::Position;
-use tokio::sync::{oneshot, watch};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::{Entry, ProjectionManager};
 use crate::{
-    Difference, ManagerError, ParkedEvent, ParkedPage, Pause, ProjectionState, RebuildEstimate, RebuildProgress,
-    Released, Repaired,
-    bookkeeping::{self, GenerationState},
-    parking,
-    rebuild::{self, discard},
-    shape::{CheckError, Checked},
-    worker::{Held, Order, Which, ask},
+    Difference, ManagerError, ParkedEvent, ParkedPage, Pause, ProjectionState, ProjectionStatus, RebuildEstimate,
+    RebuildProgress, Released, Repaired,
+    cluster::{Ask, Said},
+    parking, rebuild,
+    worker::Order,
 };
 
-/// How many differences a look at everything tells of.
-const DIFFERENCES_MAX: usize = 100;
+/// How long it is waited for what another process has done to be seen here.
+const SEEN_WITHIN: Duration = Duration::from_secs(5);
 
 /// What a look at some rows found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkup {
     /// How many rows were folded anew.
     pub rows: u64,
@@ -30,7 +31,7 @@ pub struct Checkup {
 }
 
 /// What a look at everything found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerifyReport {
     /// How many rows there are.
     pub rows: u64,
@@ -48,16 +49,17 @@ impl ProjectionManager {
         for name in names {
             let entry = self.entry(name)?;
             let name = entry.context.name();
-            if entry.rebuilding.is_taken() {
+            if entry.is_rebuilding() {
                 return Err(ManagerError::AlreadyRebuilding(name));
             }
             if let Some(position) = from {
                 self.is_within(position).await?;
+                let refused = |why: &'static str| Err(ManagerError::NotFromPosition { name, why: why.into() });
                 if !entry.context.shape.folds_rows() {
-                    return Err(ManagerError::NotFromPosition { name, why: "its rows cannot be folded one by one" });
+                    return refused("its rows cannot be folded one by one");
                 }
-                if !serves_own(entry) {
-                    return Err(ManagerError::NotFromPosition { name, why: "it serves no generation to copy from" });
+                if !entry.serves_own() {
+                    return refused("it serves no generation to copy from");
                 }
             }
         }
@@ -70,26 +72,28 @@ impl ProjectionManager {
         Ok(all.swap_remove(0))
     }
 
-    /// Starts to build the next generations of these projections from one scan of the log; with `from`, only the rows that
-    /// events from there on have changed are folded anew. Gives their progress.
+    /// Starts to build the next generations of these projections; with `from`, only the rows that events from there on
+    /// have changed are folded anew. A process that has everything to itself scans the log once for all of them; where
+    /// there are several, each projection is built by the process that leads it. Gives their progress.
     pub async fn rebuild_together(
         &self,
         names: &[&str],
         from: Option<Position>,
     ) -> Result<Vec<watch::Receiver<Option<RebuildProgress>>>, ManagerError> {
         self.can_rebuild(names, from).await?;
-        let (mut plans, mut progress) = (Vec::new(), Vec::new());
-        for name in names {
-            let entry = self.entry(name)?;
-            // A plan that is dropped gives its slot back: all of them or none.
-            let slot = entry.rebuilding.take().ok_or(ManagerError::AlreadyRebuilding(entry.context.name()))?;
-            let next = next_number(entry).await?;
-            plans.push(entry.plan(slot, None, next, from));
-            progress.push(entry.context.monitor.watch_rebuild());
+        let entries = names.iter().map(|name| self.entry(name)).collect::<Result<Vec<_>, _>>()?;
+        if self.mailbox.is_none() {
+            self.rebuild_here(&entries, from).await?;
+        } else {
+            for entry in &entries {
+                let generation = self.have(entry, Ask::Rebuild { from }).await?.generation()?;
+                let is_shown = |status: &ProjectionStatus| {
+                    status.rebuild.as_ref().is_some_and(|rebuild| rebuild.generation >= generation)
+                };
+                entry.until(is_shown).await;
+            }
         }
-        let Some(lifecycle) = plans.first().map(|plan| plan.context.lifecycle.clone()) else { return Ok(progress) };
-        self.run_rebuild(plans, &lifecycle);
-        Ok(progress)
+        Ok(entries.iter().map(|entry| entry.context.monitor.watch_rebuild()).collect())
     }
 
     /// What a rebuild would take. Changes nothing.
@@ -99,50 +103,28 @@ impl ProjectionManager {
     }
 
     /// The generation that a rollback would serve.
-    pub async fn can_roll_back(&self, name: &str) -> Result<i64, ManagerError> {
+    pub fn can_roll_back(&self, name: &str) -> Result<i64, ManagerError> {
         let entry = self.entry(name)?;
         let name = entry.context.name();
-        if entry.rebuilding.is_taken() {
+        if entry.is_rebuilding() {
             return Err(ManagerError::AlreadyRebuilding(name));
         }
-        entry.standby.number().await.ok_or(ManagerError::NoStandby(name))
+        entry.standby_number().ok_or(ManagerError::NoStandby(name))
     }
 
     /// Serves the generation on standby, once it is where the serving one is; that one stands by from then on. Gives the
     /// number of what serves now.
     pub async fn roll_back(&self, name: &str) -> Result<i64, ManagerError> {
         let entry = self.entry(name)?;
-        let (context, name) = (&entry.context, entry.context.name());
-        // No rebuild may put another generation in place meanwhile.
-        let _slot = entry.rebuilding.take().ok_or(ManagerError::AlreadyRebuilding(name))?;
-        let to = entry.standby.take(context).await.ok_or(ManagerError::NoStandby(name))?;
-        let generation = match &to {
-            Held::Nothing => return Err(ManagerError::NoStandby(name)),
-            Held::Track(track) => track.generation,
-            Held::Frozen(frozen) => frozen.generation,
-        };
-        infrastructure::failpoint!("rollback.before");
-        // Going forward again, the older one is an ordinary standby; going back, no start may undo it.
-        let is_back = context.monitor.status().generation.is_some_and(|serving| generation < serving);
-        let before = if is_back { GenerationState::RolledBack } else { GenerationState::Standby };
-        match entry.ask(|answer| Order::Switch { to, before, answer }).await? {
-            Ok(old) => {
-                infrastructure::failpoint!("rollback.after");
-                entry.standby.keep(context, old).await;
-                Ok(generation)
-            }
-            Err(error) => {
-                let why = error.reason.clone();
-                entry.standby.keep(context, error.held).await;
-                Err(ManagerError::CannotServe { name, generation, why })
-            }
-        }
+        let generation = self.have(entry, Ask::RollBack).await?.generation()?;
+        entry.until(|status| status.generation == Some(generation)).await;
+        Ok(generation)
     }
 
     /// Whether the generation is the one on standby.
-    pub async fn can_discard(&self, name: &str, generation: i64) -> Result<(), ManagerError> {
+    pub fn can_discard(&self, name: &str, generation: i64) -> Result<(), ManagerError> {
         let entry = self.entry(name)?;
-        match entry.standby.number().await {
+        match entry.standby_number() {
             Some(number) if number == generation => Ok(()),
             Some(_) | None => Err(ManagerError::UnknownGeneration { name: entry.context.name(), generation }),
         }
@@ -151,10 +133,9 @@ impl ProjectionManager {
     /// Removes the generation on standby.
     pub async fn discard_generation(&self, name: &str, generation: i64) -> Result<(), ManagerError> {
         let entry = self.entry(name)?;
-        if entry.standby.discard(&entry.context, generation).await {
-            return Ok(());
-        }
-        Err(ManagerError::UnknownGeneration { name: entry.context.name(), generation })
+        self.have(entry, Ask::Discard { generation }).await?.done()?;
+        entry.until(|status| status.standby.as_ref().is_none_or(|standby| standby.generation != generation)).await;
+        Ok(())
     }
 
     /// Whether a pause could be ordered.
@@ -164,10 +145,15 @@ impl ProjectionManager {
     }
 
     /// Lets a projection stand still, at once or at a position, which may lie beyond the end of the log. It keeps
-    /// serving.
+    /// serving. Where several processes work they read it in the operators' log, which must say so before this is called.
     pub async fn pause(&self, name: &str, pause: Pause) -> Result<(), ManagerError> {
         self.can_pause(name)?;
-        self.entry(name)?.ask(|answer| Order::Pause { pause, answer }).await
+        let entry = self.entry(name)?;
+        if self.mailbox.is_none() {
+            return entry.ask(|answer| Order::Pause { pause, answer }).await;
+        }
+        entry.until(|status| status.pause.is_some()).await;
+        Ok(())
     }
 
     /// Whether a resume could be ordered.
@@ -181,6 +167,7 @@ impl ProjectionManager {
             ProjectionState::Building
             | ProjectionState::Running
             | ProjectionState::Retrying { .. }
+            | ProjectionState::Unattended { .. }
             | ProjectionState::Frozen { .. } => Err(ManagerError::NotPaused(status.name)),
         }
     }
@@ -189,8 +176,12 @@ impl ProjectionManager {
     /// built now.
     pub async fn resume(&self, name: &str) -> Result<(), ManagerError> {
         let entry = self.entry(name)?;
-        entry.ask(Order::Resume).await?;
-        self.build_missing(entry).await
+        if self.mailbox.is_none() {
+            entry.ask(Order::Resume).await?;
+        } else {
+            entry.until(|status| status.pause.is_none()).await;
+        }
+        self.have(entry, Ask::BuildMissing).await?.done()
     }
 
     /// What is parked, in the generations that serve.
@@ -211,13 +202,14 @@ impl ProjectionManager {
     pub async fn retry(&self, name: &str, key: Uuid) -> Result<Released, ManagerError> {
         self.is_parked(name, key)?;
         let entry = self.entry(name)?;
-        let released = entry.ask(|answer| Order::Release { key, answer }).await?;
-        released.map_err(|error| ManagerError::of_release(error, entry.context.name()))
+        let released = self.have(entry, Ask::Retry { key }).await?.released()?;
+        entry.until_released(key, &released).await;
+        Ok(released)
     }
 
     /// Tries the events of every parked key, beside the live ones. Gives how many keys that are.
     pub async fn retry_all(&self, name: &str) -> Result<u64, ManagerError> {
-        self.entry(name)?.ask(Order::ReleaseAll).await
+        self.have(self.entry(name)?, Ask::RetryAll).await?.keys()
     }
 
     /// Whether the key waits for this event.
@@ -239,32 +231,14 @@ impl ProjectionManager {
     ) -> Result<Released, ManagerError> {
         self.can_skip(name, key, position)?;
         let entry = self.entry(name)?;
-        let reason = reason.to_owned();
-        let released = entry.ask(|answer| Order::Skip { key, position, reason, answer }).await?;
-        released.map_err(|error| ManagerError::of_release(error, entry.context.name()))
+        let released = self.have(entry, Ask::Skip { key, position, reason: reason.to_owned() }).await?.released()?;
+        entry.until_released(key, &released).await;
+        Ok(released)
     }
 
     /// Folds these rows anew and compares.
     pub async fn check(&self, name: &str, keys: &[Uuid]) -> Result<Checkup, ManagerError> {
-        self.look(name, Which::Keys(keys.to_vec())).await
-    }
-
-    /// Folds some rows anew, which ones `dice` decides, and compares.
-    pub async fn check_some(&self, name: &str, dice: u64, count: usize) -> Result<Checkup, ManagerError> {
-        self.look(name, Which::Some { dice, count }).await
-    }
-
-    async fn look(&self, name: &str, which: Which) -> Result<Checkup, ManagerError> {
-        let entry = self.entry(name)?;
-        let is_asked_for = matches!(which, Which::Keys(_));
-        let checked = entry.ask(|answer| Order::Check { which, answer }).await?;
-        let checked = checked.map_err(|error| ManagerError::of_check(error, entry.context.name()))?;
-        if is_asked_for && !checked.missing.is_empty() {
-            return Err(ManagerError::of_check(CheckError::Missing(checked.missing), entry.context.name()));
-        }
-        entry.report(&checked.differences, checked.rows);
-        let Checked { rows, differences, unfoldable, .. } = checked;
-        Ok(Checkup { rows, differences, unfoldable })
+        self.have(self.entry(name)?, Ask::Check { keys: keys.to_vec() }).await?.checked()
     }
 
     /// Whether rows of the projection can be repaired one by one now.
@@ -274,48 +248,31 @@ impl ProjectionManager {
         if !entry.context.shape.folds_rows() {
             return Err(ManagerError::NotByKey(name));
         }
-        if serves_own(entry) { Ok(()) } else { Err(ManagerError::NotServing(name)) }
+        if entry.serves_own() { Ok(()) } else { Err(ManagerError::NotServing(name)) }
     }
 
     /// Folds these rows anew and writes them: all of them or none.
     pub async fn repair(&self, name: &str, keys: &[Uuid]) -> Result<Vec<Repaired>, ManagerError> {
         self.can_repair(name)?;
-        let entry = self.entry(name)?;
-        let keys = keys.to_vec();
-        let repaired = entry.ask(|answer| Order::Repair { keys, answer }).await?;
-        repaired.map_err(|error| ManagerError::of_check(error, entry.context.name()))
+        self.have(self.entry(name)?, Ask::Repair { keys: keys.to_vec() }).await?.repaired()
     }
 
     /// Folds everything anew into a generation of its own and compares it with the serving one, row by row. The
     /// projection stands still for the comparison alone.
     pub async fn verify(&self, name: &str) -> Result<VerifyReport, ManagerError> {
         let entry = self.entry(name)?;
-        let (context, name) = (&entry.context, entry.context.name());
-        if !serves_own(entry) {
-            return Err(ManagerError::NotServing(name));
+        if !entry.serves_own() {
+            return Err(ManagerError::NotServing(entry.context.name()));
         }
-        let _slot = entry.rebuilding.take().ok_or(ManagerError::AlreadyRebuilding(name))?;
-        let number = next_number(entry).await?;
-        let report = self.compare(entry, number).await;
-        discard(context, number, Some(bookkeeping::is_scratch(name, number))).await;
-        let report = report?;
-        entry.report(&report.differences, report.rows);
-        Ok(report)
+        self.have(entry, Ask::Verify).await?.verified()
     }
 
-    async fn compare(&self, entry: &Entry, number: i64) -> Result<VerifyReport, ManagerError> {
-        let failed = |error: &dyn std::error::Error| ManagerError::NotVerified(error.to_string());
-        let member = rebuild::scratch(&entry.context, number, self.options.rebuild_share).await;
-        let member =
-            member.map_err(|error| ManagerError::NotVerified(infrastructure::telemetry::with_causes(&error)))?;
-        let (events, rows) = member.counts();
-        let with = member.into_track();
-        infrastructure::failpoint!("verify.filled");
-        let compared = entry.ask(|answer| Order::Compare { with, limit: DIFFERENCES_MAX, answer }).await?;
-        let compared = compared.map_err(|error| failed(&error))?;
-        let crate::worker::Compared { position, differences, with } = compared;
-        drop(with);
-        Ok(VerifyReport { rows, events, position, differences })
+    /// Has an order carried out: here, or by the process that leads the projection.
+    async fn have(&self, entry: &Entry, ask: Ask) -> Result<Said, ManagerError> {
+        match &self.mailbox {
+            None => self.carry_out(entry, ask).await,
+            Some(mailbox) => mailbox.ask((entry.context.name(), entry.context.shape.version()), &ask).await,
+        }
     }
 
     async fn is_within(&self, position: Position) -> Result<(), ManagerError> {
@@ -325,37 +282,32 @@ impl ProjectionManager {
 }
 
 impl Entry {
-    /// Orders something and waits for the answer.
-    async fn ask<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Result<T, ManagerError> {
-        ask(&self.orders, order).await.ok_or(ManagerError::Stopping)
+    fn is_rebuilding(&self) -> bool {
+        let is_going_on = |progress: &RebuildProgress| !progress.is_over();
+        self.rebuilding.is_taken()
+            || (self.context.is_shared && self.context.monitor.status().rebuild.as_ref().is_some_and(is_going_on))
     }
 
-    /// Makes what a check found known.
-    pub(super) fn report(&self, differences: &[Difference], rows: u64) {
-        let name = self.context.name();
-        metrics::counter!(infrastructure::telemetry::PROJECTION_CHECKED, "projection" => name).increment(rows);
-        if differences.is_empty() {
-            return;
-        }
-        let count = differences.len() as u64;
-        metrics::counter!(infrastructure::telemetry::PROJECTION_DRIFT, "projection" => name).increment(count);
-        for difference in differences {
-            tracing::error!(
-                projection.name = name, row.key = %difference.key, stored = ?difference.stored, folded = ?difference.folded,
-                "row {} of {name} is not what its events make of it; repair it with `millrace projections repair {name} {}`",
-                difference.key, difference.key
-            );
-        }
-        self.context.monitor.differs(differences.to_vec());
+    fn standby_number(&self) -> Option<i64> {
+        self.context.monitor.status().standby.map(|standby| standby.generation)
     }
-}
 
-/// Whether it serves a generation that this build carries on.
-fn serves_own(entry: &Entry) -> bool {
-    let status = entry.context.monitor.status();
-    status.generation.is_some() && status.frozen.is_none()
-}
+    /// Whether it serves a generation that this build carries on.
+    pub(super) fn serves_own(&self) -> bool {
+        let status = self.context.monitor.status();
+        status.generation.is_some() && status.frozen.is_none()
+    }
 
-async fn next_number(entry: &Entry) -> Result<i64, ManagerError> {
-    Ok(bookkeeping::last_number(&*entry.context.rows, entry.context.name()).await? + 1)
+    /// Waits a while until an order that was carried out is seen here, too: by then whoever gave it can go on from it.
+    async fn until(&self, is_so: impl Fn(&ProjectionStatus) -> bool) {
+        let monitor = &self.context.monitor;
+        let mut changes = monitor.watch_changes();
+        let seen = changes.wait_for(|_| is_so(&monitor.status()));
+        let _ = tokio::time::timeout(SEEN_WITHIN, seen).await;
+    }
+
+    async fn until_released(&self, key: Uuid, released: &Released) {
+        let waits_at = released.waits_at.as_ref().map(|(position, _)| *position);
+        self.until(|_| self.context.monitor.behind_of(key).map(|behind| behind.position) == waits_at).await;
+    }
 }

@@ -1,14 +1,15 @@
 //! What happens when a process starts: who serves which generation, what is gone on with, what is built.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use infrastructure::{codec, event_store::Position, read_store::ReadStoreError};
 use tokio::sync::mpsc;
 
 use super::{Declared, Entry, ProjectionManager, Surroundings};
 use crate::{
-    ManagerError,
+    ManagerError, Pause,
     bookkeeping::{self, Generation, GenerationState},
+    cluster::Leading,
     context::Context,
     parking,
     rebuild::{self, Plan, discard},
@@ -21,6 +22,11 @@ use crate::{
 /// What a projection starts with.
 struct Start {
     held: Held,
+    rest: Rest,
+}
+
+/// What there is beside the generation that serves.
+pub(super) struct Rest {
     standby: Option<(Held, domain::Timestamp)>,
     /// Whether a generation of this version is to be built.
     builds: bool,
@@ -36,51 +42,29 @@ impl ProjectionManager {
     /// Starts a worker for each projection. One that has no generation of its version yet gets one built, all of them
     /// from one scan of the log; one of another version serves meanwhile, as it stands.
     pub(crate) async fn start(declared: Vec<Declared>, surroundings: Surroundings) -> Result<Self, ManagerError> {
-        let Surroundings { events, rows, clock, lifecycle, options } = surroundings;
-        bookkeeping::prepare(&*rows).await?;
-        parking::sql::prepare(&*rows).await?;
-        let build: Arc<str> = codec::fingerprint::<domain::Event>().into();
+        bookkeeping::prepare(&*surroundings.rows).await?;
+        parking::sql::prepare(&*surroundings.rows).await?;
+        if let Some(cluster) = surroundings.options.cluster.clone() {
+            return Self::start_shared(declared, surroundings, cluster).await;
+        }
         let (mut entries, mut plans) = (Vec::new(), Vec::new());
-        for (shape, monitor, on_failure) in declared {
-            let shape_is_divisible = shape.is_divisible();
-            let context = Context {
-                shape,
-                on_failure,
-                events: Arc::clone(&events),
-                rows: Arc::clone(&rows),
-                clock: Arc::clone(&clock),
-                lifecycle: lifecycle.clone(),
-                monitor,
-                build: Arc::clone(&build),
-                batch_events_max: options.batch_events_max,
-                slices: if shape_is_divisible { options.slices.get() } else { 1 },
-                event_limit: options.event_limit,
-            };
+        for declared in declared {
+            let context = surroundings.context(declared);
+            let (name, lifecycle) = (context.name(), context.lifecycle.clone());
             let start = begin(&context).await?;
             let (orders, received) = mpsc::channel(16);
-            let (rebuilding, standby) = (RebuildSlot::default(), Standby::default());
-            let pause = options.all_paused.clone().or_else(|| options.paused.get(context.name()).cloned());
+            let pause = surroundings.pause_of(name);
             let is_paused = pause.is_some();
             let mut worker = Worker::new(context.clone(), start.held, received, pause);
             worker.begin();
             lifecycle.spawn(worker.run());
-            if let Some((held, since)) = start.standby {
-                standby.keep_since(&context, held, since).await;
-            }
-            let entry = Entry { context, orders, rebuilding, standby };
-            if let Some(number) = start.abandoned.filter(|_| !start.builds) {
-                rebuild::abandoned(&entry.context, number);
-            }
-            // Who paused it wants nothing to move; the resume builds it.
-            if start.builds
-                && !is_paused
-                && let Some(slot) = entry.rebuilding.take()
-            {
-                plans.push(entry.plan(slot, start.begun, start.last_number + 1, None));
-            }
+            let (rebuilding, standby) = (RebuildSlot::default(), Standby::default());
+            let entry = Entry { context, orders, rebuilding, standby, leading: Leading::always() };
+            plans.extend(entry.go_on(start.rest, is_paused).await);
             entries.push(entry);
         }
-        let manager = Self { entries: entries.into(), events, rows, options: Arc::new(options) };
+        let Surroundings { events, rows, lifecycle, options, .. } = surroundings;
+        let manager = Self { entries: entries.into(), events, rows, options: Arc::new(options), mailbox: None };
         manager.run_rebuild(plans, &lifecycle);
         manager.watch_over(&lifecycle);
         Ok(manager)
@@ -109,7 +93,50 @@ impl ProjectionManager {
     }
 }
 
+impl Surroundings {
+    /// What everything of a projection works with.
+    pub(super) fn context(&self, declared: Declared) -> Context {
+        let Declared { shape, monitor, on_failure, .. } = declared;
+        let options = &self.options;
+        Context {
+            slices: if shape.is_divisible() { options.slices.get() } else { 1 },
+            shape,
+            on_failure,
+            events: Arc::clone(&self.events),
+            rows: Arc::clone(&self.rows),
+            clock: Arc::clone(&self.clock),
+            lifecycle: self.lifecycle.clone(),
+            monitor,
+            build: codec::fingerprint::<domain::Event>().into(),
+            batch_events_max: options.batch_events_max,
+            event_limit: options.event_limit,
+            is_shared: options.cluster.is_some(),
+        }
+    }
+
+    /// Whether a projection starts paused, and why.
+    pub(super) fn pause_of(&self, name: &str) -> Option<Pause> {
+        self.options.all_paused.clone().or_else(|| self.options.paused.get(name).cloned())
+    }
+}
+
 impl Entry {
+    /// Goes on with what there is beside the generation that serves. Gives what is to be built.
+    pub(super) async fn go_on(&self, rest: Rest, is_paused: bool) -> Option<Plan> {
+        if let Some((held, since)) = rest.standby {
+            self.standby.keep_since(&self.context, held, since).await;
+        }
+        if let Some(number) = rest.abandoned.filter(|_| !rest.builds) {
+            rebuild::abandoned(&self.context, number);
+        }
+        // Who paused it wants nothing to move; the resume builds it.
+        if !rest.builds || is_paused {
+            return None;
+        }
+        let slot = self.rebuilding.take()?;
+        Some(self.plan(slot, rest.begun, rest.last_number + 1, None))
+    }
+
     /// What it takes to build a generation.
     pub(super) fn plan(&self, slot: TakenSlot, resumed: Option<Generation>, next: i64, from: Option<Position>) -> Plan {
         Plan {
@@ -126,7 +153,8 @@ impl Entry {
 
 /// The generations of a projection, by what this build can do with them.
 struct Sorted {
-    own: HashMap<i64, Generation>,
+    /// Those of a later version.
+    later: Vec<i64>,
     serving: Option<Generation>,
     serves_own: bool,
     rolled_back_own: bool,
@@ -148,13 +176,8 @@ impl Sorted {
     }
 
     fn of(context: &Context, generations: Vec<Generation>, last_number: i64) -> Self {
-        let (version, form) = (i64::from(context.shape.version()), context.shape.form());
-        // A release that kept no form had the tables of today.
-        let is_own = |generation: &Generation| {
-            generation.version == version && (generation.form == form || generation.form.is_empty())
-        };
         let mut sorted = Self {
-            own: HashMap::new(),
+            later: Vec::new(),
             serving: None,
             serves_own: false,
             rolled_back_own: false,
@@ -166,9 +189,9 @@ impl Sorted {
             last_number,
         };
         for generation in generations {
-            let own = is_own(&generation);
-            if own {
-                sorted.own.insert(generation.number, generation.clone());
+            let own = generation.is_of(&*context.shape);
+            if generation.version > i64::from(context.shape.version()) {
+                sorted.later.push(generation.number);
             }
             match generation.state {
                 GenerationState::Serving => {
@@ -216,50 +239,20 @@ fn keep_later(kept: &mut Option<Generation>, other: Generation) {
 
 /// Decides what a projection starts with, and removes what nobody needs.
 async fn begin(context: &Context) -> Result<Start, ManagerError> {
-    let mut sorted = Sorted::read(context).await?;
+    let sorted = Sorted::read(context).await?;
     // Before anything is claimed: whoever comes with the wrong log must not drive away the worker that has the right one.
-    let end = context.events.head().await?;
-    if let Some(serving) = &sorted.serving
-        && serving.position > end
-    {
-        let (name, checkpoint) = (context.name(), serving.position);
-        return Err(ManagerError::AheadOfLog { name, checkpoint, head: end });
+    if let Some(serving) = &sorted.serving {
+        is_within_log(context, serving.position).await?;
     }
     infrastructure::failpoint!("start.sorted");
-    for number in &sorted.go {
-        discard(context, *number, None).await;
-    }
-    // A build that comes back finds the generation of its version, and serves it at once.
-    if !sorted.serves_own
-        && !sorted.rolled_back_own
-        && let Some(own) = sorted.standby_own.take()
-    {
-        let (name, now) = (context.name(), context.clock.now());
-        let statements = bookkeeping::switch(name, own.number, GenerationState::Standby, now);
-        context.rows.transaction(statements).await?;
-        tracing::info!(
-            projection.name = name,
-            "projection {name} goes back to generation {}, which this version made",
-            own.number
-        );
-        sorted.standby = sorted.serving.replace(own);
-        sorted.serves_own = true;
-    }
-    let since = |generation: &Generation| generation.since;
-    let held = match &sorted.serving {
+    let (rest, serving) = sorted.rest(context).await?;
+    let held = match &serving {
         None => Held::Nothing,
-        Some(serving) => hold(context, serving, sorted.serves_own).await?,
-    };
-    let standby = match &sorted.standby {
-        None => None,
-        Some(standby) => {
-            let is_own = sorted.own.contains_key(&standby.number);
-            Some((hold(context, standby, is_own).await?, since(standby)))
-        }
+        Some(serving) => hold(context, serving).await?,
     };
     if let Held::Frozen(frozen) = &held {
         let (name, version) = (context.name(), context.shape.version());
-        let next = if sorted.rolled_back_own { "stays so until an operator decides" } else { "is being rebuilt" };
+        let next = if rest.builds { "is being rebuilt" } else { "stays so until an operator decides" };
         tracing::warn!(
             projection.name = name,
             "projection {name} serves generation {} of version {} as it stood at {}; this build has version {version}, \
@@ -269,37 +262,74 @@ async fn begin(context: &Context) -> Result<Start, ManagerError> {
             frozen.position
         );
     }
-    Ok(Start {
-        builds: sorted.builds(),
-        held,
-        standby,
-        begun: sorted.begun,
-        abandoned: sorted.abandoned,
-        last_number: sorted.last_number,
-    })
+    Ok(Start { held, rest })
+}
+
+/// Refuses a read store that has seen more than there is.
+pub(super) async fn is_within_log(context: &Context, checkpoint: Position) -> Result<(), ManagerError> {
+    let head = context.events.head().await?;
+    if checkpoint > head {
+        return Err(ManagerError::AheadOfLog { name: context.name(), checkpoint, head });
+    }
+    Ok(())
+}
+
+/// What a process that leads a projection from now on goes on with.
+pub(super) async fn begin_lead(context: &Context) -> Result<Rest, ManagerError> {
+    let mut sorted = Sorted::read(context).await?;
+    // A later version may be at work on its own.
+    sorted.go.retain(|number| !sorted.later.contains(number));
+    Ok(sorted.rest(context).await?.0)
+}
+
+impl Sorted {
+    /// Removes what nobody needs, goes back to a generation of this version if there is one, and takes what stands by.
+    /// Gives what serves, too.
+    async fn rest(mut self, context: &Context) -> Result<(Rest, Option<Generation>), ManagerError> {
+        for number in &self.go {
+            discard(context, *number, None).await;
+        }
+        // A build that comes back finds the generation of its version, and serves it at once.
+        if !self.serves_own
+            && !self.rolled_back_own
+            && let Some(own) = self.standby_own.take()
+        {
+            let (name, now) = (context.name(), context.clock.now());
+            let statements = bookkeeping::switch(name, own.number, GenerationState::Standby, now);
+            context.rows.transaction(statements).await?;
+            context.tell();
+            tracing::info!(
+                projection.name = name,
+                "projection {name} goes back to generation {}, which this version made",
+                own.number
+            );
+            self.standby = self.serving.replace(own);
+            self.serves_own = true;
+        }
+        let standby = match &self.standby {
+            None => None,
+            Some(standby) => Some((hold(context, standby).await?, standby.since)),
+        };
+        let rest = Rest {
+            builds: self.builds(),
+            standby,
+            begun: self.begun,
+            abandoned: self.abandoned,
+            last_number: self.last_number,
+        };
+        Ok((rest, self.serving))
+    }
 }
 
 /// Takes a generation: to carry it on if it is this version's, to read it as it stands otherwise.
-async fn hold(context: &Context, generation: &Generation, is_own: bool) -> Result<Held, ManagerError> {
-    if is_own {
+async fn hold(context: &Context, generation: &Generation) -> Result<Held, ManagerError> {
+    if generation.is_of(&*context.shape) {
         let mut track = Track::claim(context, generation.number, None).await?;
         infrastructure::failpoint!("start.claimed");
-        release_for_new_build(context, &mut track).await?;
+        track.is_due_for_new_build(context).await?;
         return Ok(Held::Track(Box::new(track)));
     }
     let Generation { number, version, position, ref form, .. } = *generation;
     let is_readable = context.shape.reads(version, form);
     Ok(Held::Frozen(Frozen { generation: number, version, form: form.clone(), position, is_readable }))
-}
-
-/// What another version or another build parked is tried again by this one.
-async fn release_for_new_build(context: &Context, track: &mut Track) -> Result<(), ReadStoreError> {
-    let entries = parking::sql::of_generation(&*context.rows, context.name(), track.generation).await?;
-    let version = i64::from(context.shape.version());
-    let is_others = |entry: &&crate::ParkedEvent| entry.version != version || entry.build != *context.build;
-    let now = context.clock.now();
-    for entry in entries.iter().filter(is_others) {
-        track.parked.is_due(entry.key, now);
-    }
-    Ok(())
 }

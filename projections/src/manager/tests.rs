@@ -9,6 +9,7 @@ mod rebuilds;
 mod releasing;
 mod restart;
 mod rollback;
+mod shared;
 mod stopping;
 
 use std::time::Duration;
@@ -300,9 +301,8 @@ async fn a_model_that_panics_stops_and_says_so() {
             options: ProjectionOptions::default(),
         };
         let lifecycle = surroundings.lifecycle.clone();
-        let manager = ProjectionManager::start(vec![(shape, Arc::clone(&monitor), OnFailure::stop())], surroundings)
-            .await
-            .unwrap();
+        let declared = vec![Declared::keyed(shape, Arc::clone(&monitor), OnFailure::stop())];
+        let manager = ProjectionManager::start(declared, surroundings).await.unwrap();
         served.wait(Position::START, LONG).await.unwrap();
         world.append(placed(1, 1, &[("TEA", 1)])).await;
         let bad = world.append(placed(n, 1, &[("TEA", 1)])).await;

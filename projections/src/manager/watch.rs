@@ -126,7 +126,7 @@ impl ProjectionManager {
                 () = lifecycle.stopping() => return,
                 () = tokio::time::sleep(interval) => {}
             }
-            for entry in self.entries.iter() {
+            for entry in self.entries.iter().filter(|entry| entry.leading.is_here()) {
                 entry.standby.discard_after(&entry.context, self.options.keep_generation).await;
             }
         }
@@ -142,7 +142,8 @@ impl ProjectionManager {
                 () = lifecycle.stopping() => return,
                 () = tokio::time::sleep(interval) => {}
             }
-            for entry in self.entries.iter().filter(|entry| entry.context.shape.folds_rows()) {
+            let looked_at = |entry: &&Entry| entry.leading.is_here() && entry.context.shape.folds_rows();
+            for entry in self.entries.iter().filter(looked_at) {
                 let moment = entry.context.clock.now().timestamp_micros().cast_unsigned();
                 dice = mixed(dice ^ moment);
                 let name = entry.context.name();
@@ -189,6 +190,9 @@ fn reason_of(status: &ProjectionStatus, stands_for: Duration) -> String {
         }
         ProjectionState::Stopped(stopped) => {
             format!("it stopped at event {}: {}", stopped.position, stopped.error)
+        }
+        ProjectionState::Unattended { slices } => {
+            format!("no process works on {slices} of its slices: start another one that works (`millrace work`)")
         }
         ProjectionState::Running => format!(
             "its worker has been busy with the batch after position {} for {} s",

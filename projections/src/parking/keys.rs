@@ -124,10 +124,15 @@ impl ParkedKeys {
 
     /// The keys that wait for an earlier event than they do there, or do not wait there at all.
     pub(crate) fn further_back_than(&self, others: &Self) -> Vec<Uuid> {
-        let is_further_back = |(key, waiting): &(&Uuid, &Waiting)| {
-            others.keys.get(key).is_none_or(|other| waiting.behind.position < other.behind.position)
+        self.released_in(others).into_iter().map(|(key, _)| key).collect()
+    }
+
+    /// The keys that waited here and wait there no longer, or for a later event; with what they waited for.
+    pub(crate) fn released_in(&self, now: &Self) -> Vec<(Uuid, Position)> {
+        let is_released = |(key, waiting): &(&Uuid, &Waiting)| {
+            now.keys.get(key).is_none_or(|other| waiting.behind.position < other.behind.position)
         };
-        self.keys.iter().filter(is_further_back).map(|(key, _)| *key).collect()
+        self.keys.iter().filter(is_released).map(|(key, waiting)| (*key, waiting.behind.position)).collect()
     }
 
     /// What queries are told of them.

@@ -314,7 +314,10 @@ impl Member {
         let status = self.context.monitor.status();
         let follows = match status.state {
             ProjectionState::Running | ProjectionState::Retrying { .. } | ProjectionState::Paused(_) => true,
-            ProjectionState::Building | ProjectionState::Frozen { .. } | ProjectionState::Stopped(_) => false,
+            ProjectionState::Building
+            | ProjectionState::Frozen { .. }
+            | ProjectionState::Stopped(_)
+            | ProjectionState::Unattended { .. } => false,
         };
         if follows && status.generation.is_some() {
             return Ok(status.position);

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::shape::Verified;
 
 /// What a rebuild is at.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RebuildPhase {
     /// It reads the log and fills the new generation.
     Filling,
@@ -20,7 +22,7 @@ pub enum RebuildPhase {
 }
 
 /// How far a rebuild is.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RebuildProgress {
     /// The generation it fills.
     pub generation: i64,

@@ -6,6 +6,7 @@ use infrastructure::{
     event_store::{Direction, EventStore, Position, RecordedEvent, Revision, StoreError, StreamId},
     read_store::{Query, ReadStore, ReadStoreError, Row, Statement, Value},
 };
+use serde::{Deserialize, Serialize};
 use serde_json::Map;
 use uuid::Uuid;
 
@@ -21,7 +22,7 @@ const PAGE_EVENTS: usize = 512;
 const PAGE_ROWS: usize = 2_048;
 
 /// A row that is not what its events make of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
     /// The row's key.
     pub key: Uuid,
@@ -49,7 +50,7 @@ pub(crate) struct Checked {
 }
 
 /// A row that was written anew.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Repaired {
     /// Its key.
     pub key: Uuid,
@@ -92,13 +93,13 @@ fn keys(keys: &[Uuid]) -> String {
 }
 
 /// A row as its events make it, and how many events of the key there are, those left out included.
-struct Folded<R> {
-    row: Option<R>,
+pub(super) struct Folded<R> {
+    pub(super) row: Option<R>,
     events: usize,
 }
 
 /// The row of a key as its events up to the position make it, without those that are parked or were skipped.
-async fn refold<M: KeyedFold>(look: Look<'_>, key: Uuid) -> Result<Folded<M::Row>, CheckError> {
+pub(super) async fn refold<M: KeyedFold>(look: Look<'_>, key: Uuid) -> Result<Folded<M::Row>, CheckError> {
     let Sources::Streams(streams) = M::sources(key) else { return Err(CheckError::NotByKey) };
     let parked = parking::sql::of_one_key(look.store, M::NAME, look.generation, key).await?;
     let left_out: HashSet<Position> = parked.iter().map(|entry| entry.position).collect();

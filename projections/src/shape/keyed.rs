@@ -1,6 +1,11 @@
 //! Applying events to a keyed model: load, fold, write each changed row once.
 
-use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use infrastructure::{
@@ -12,7 +17,7 @@ use uuid::Uuid;
 
 use super::{
     ApplyError, Audience, Batch, Builder, CheckError, Checked, Copied, Difference, Failure, Look, Repaired, Shape,
-    Verified, check, ended, rows::Rows, rows::too_slow, verify,
+    Verified, check, ended, retell::Retold, rows::Rows, rows::too_slow, verify,
 };
 use crate::{
     Change, Decoded, Hub, KeyedFold,
@@ -26,11 +31,13 @@ pub(crate) struct KeyedShape<M: KeyedFold> {
     pub(crate) hub: Hub<M::Row>,
     /// The table queries read; none until the first generation is built.
     pub(crate) serving: watch::Sender<Option<Arc<Serving<M>>>>,
+    /// The rows that were retold last.
+    retold: Retold<M>,
 }
 
 impl<M: KeyedFold> KeyedShape<M> {
     pub(crate) fn new() -> Self {
-        Self { hub: Hub::default(), serving: watch::Sender::new(None) }
+        Self { hub: Hub::default(), serving: watch::Sender::new(None), retold: Retold::new() }
     }
 
     /// What queries read, if they read this generation. A generation that nobody reads has no hot rows.
@@ -207,6 +214,34 @@ impl<M: KeyedFold> Shape for KeyedShape<M> {
             self.serving.send_replace(Some(Arc::new(Serving::of(generation, sql))));
             self.hub.announce_gap(position);
         }
+    }
+
+    fn skip(&self, to: Position) -> bool {
+        let is_skipped = self.hub.skip(to);
+        if is_skipped {
+            self.retold.forget();
+        }
+        is_skipped
+    }
+
+    async fn retell(
+        &self,
+        look: Look<'_>,
+        events: Vec<Decoded>,
+        left_out: &HashSet<Position>,
+        to: Position,
+    ) -> Result<(), CheckError> {
+        let told = self.retold.fold(look, events, left_out).await?;
+        self.hub.announce(told.changes, topics_of::<M>, to);
+        for (keys, from) in told.untold {
+            self.hub.announce_gap_of(&keys, from);
+        }
+        Ok(())
+    }
+
+    fn tell_late(&self, keys: &[Uuid], from: Position) {
+        self.retold.forget();
+        self.hub.announce_gap_of(keys, from);
     }
 
     fn close(&self) {

@@ -2,11 +2,12 @@
 
 mod check;
 mod keyed;
+mod retell;
 mod rows;
 mod set_change;
 mod verify;
 
-use std::{fmt::Debug, time::Duration};
+use std::{collections::HashSet, fmt::Debug, time::Duration};
 
 use async_trait::async_trait;
 use infrastructure::{
@@ -154,6 +155,19 @@ pub(crate) trait Shape: Send + Sync + Debug {
     fn reads(&self, version: i64, form: &str) -> bool;
     /// Queries read this generation of another version from now on, as it stands.
     fn serve_frozen(&self, generation: i64, form: &str, position: Position);
+    /// Passes over changes up to `to` that nobody listens for. False if somebody does: they are to be retold.
+    fn skip(&self, to: Position) -> bool;
+    /// Tells live subscribers what other processes have applied: these events, in order, up to `to`. Each row is folded
+    /// from the log, so that it is as it was right after its event. `left_out` are the events that wait or were skipped.
+    async fn retell(
+        &self,
+        look: Look<'_>,
+        events: Vec<Decoded>,
+        left_out: &HashSet<Position>,
+        to: Position,
+    ) -> Result<(), CheckError>;
+    /// Tells live subscribers that events of these keys were applied late, somewhere after `from`.
+    fn tell_late(&self, keys: &[Uuid], from: Position);
     /// Ends live subscriptions.
     fn close(&self);
 

@@ -160,7 +160,7 @@ pub(super) fn too_slow(took: Duration, limit: Duration) -> String {
     format!("applying it took {:.1} s; {:.1} s are allowed", took.as_secs_f64(), limit.as_secs_f64())
 }
 
-fn change<R>(event: &Decoded, key: Uuid, row: Option<R>) -> Change<R> {
+pub(super) fn change<R>(event: &Decoded, key: Uuid, row: Option<R>) -> Change<R> {
     Change {
         position: event.position,
         revision: event.revision,

@@ -175,6 +175,22 @@ impl<M: SetChange> Shape for SetChangeShape<M> {
         self.serve(generation, position, true);
     }
 
+    fn skip(&self, _to: Position) -> bool {
+        true
+    }
+
+    async fn retell(
+        &self,
+        _look: Look<'_>,
+        _events: Vec<Decoded>,
+        _left_out: &HashSet<Position>,
+        _to: Position,
+    ) -> Result<(), CheckError> {
+        Ok(())
+    }
+
+    fn tell_late(&self, _keys: &[Uuid], _from: Position) {}
+
     fn close(&self) {}
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BinaryHeap;
 
 use infrastructure::read_store::{Query, Row};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -20,7 +21,7 @@ use crate::{
 const SAMPLE_ROWS: usize = 64;
 
 /// What a look at a generation found to be right.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verified {
     /// How many rows there are, in all its tables.
     pub rows: u64,

@@ -47,6 +47,16 @@ impl Slices {
         self.held.iter().map(|held| held.stored).min().unwrap_or_default()
     }
 
+    /// The position that the first of them has reached.
+    pub(crate) fn furthest(&self) -> Position {
+        self.held.iter().map(|held| held.stored).max().unwrap_or_default()
+    }
+
+    /// Which ones they are.
+    pub(crate) fn numbers(&self) -> Vec<u32> {
+        self.held.iter().map(|held| held.slice).collect()
+    }
+
     /// Whether the key is in one of them.
     pub(crate) fn holds(&self, key: Uuid) -> bool {
         self.of(key).is_some()

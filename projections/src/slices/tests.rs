@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Mutex};
 
 use async_trait::async_trait;
 use infrastructure::read_store::{Query, ReadStore, ReadStoreError, Row};
+use tokio::sync::watch;
 
 use super::*;
 use crate::tests::temp_rows;
@@ -28,6 +29,14 @@ impl ReadStore for Overtaken<'_> {
         let first = std::mem::take(&mut *self.first.lock().unwrap());
         self.store.transaction(first).await.expect("the other one is first");
         self.store.transaction(statements).await
+    }
+
+    fn nudge(&self) {
+        self.store.nudge();
+    }
+
+    fn nudges(&self) -> watch::Receiver<u64> {
+        self.store.nudges()
     }
 }
 

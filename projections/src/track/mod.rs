@@ -63,6 +63,13 @@ pub(crate) enum FollowError {
     Track(#[from] TrackError),
 }
 
+impl FollowError {
+    /// Whether somebody else has one of the slices by now.
+    pub(crate) const fn is_guard(&self) -> bool {
+        matches!(self, Self::Track(TrackError::Apply(ApplyError::Store(ReadStoreError::Guard { .. }))))
+    }
+}
+
 impl From<ReadStoreError> for TrackError {
     fn from(error: ReadStoreError) -> Self {
         Self::Apply(error.into())
@@ -174,6 +181,7 @@ impl Track {
             metrics::counter!(telemetry::PROJECTION_EVENTS, "projection" => name).increment(applied);
         }
         self.is_stored_to(scanned_to);
+        context.tell();
         Ok(())
     }
 
@@ -228,6 +236,7 @@ impl Track {
         context.rows.transaction(statements).await?;
         self.has_parked(context.name(), &entries);
         self.is_stored_to(event.position);
+        context.tell();
         Ok(())
     }
 
@@ -245,6 +254,7 @@ impl Track {
             infrastructure::failpoint!("track.store");
             context.rows.transaction(self.checkpoint(context, self.position)).await?;
             self.is_stored_to(self.position);
+            context.tell();
         }
         Ok(())
     }

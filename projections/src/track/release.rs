@@ -8,6 +8,7 @@ use infrastructure::{
     read_store::ReadStoreError,
     telemetry,
 };
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Track;
@@ -19,7 +20,7 @@ use crate::{
 };
 
 /// What came of a try to release a key.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Released {
     /// How many of its events were applied.
     pub applied: u64,
@@ -130,6 +131,18 @@ impl Track {
             };
             let text = self.skips.get(&position).cloned().unwrap_or_default();
             self.pass_over(context, entry, text, Audience::Nobody).await?;
+        }
+        Ok(())
+    }
+
+    /// What another version or another build parked is tried again by this one.
+    pub(crate) async fn is_due_for_new_build(&mut self, context: &Context) -> Result<(), ReadStoreError> {
+        let entries = sql::of_generation(&*context.rows, context.name(), self.generation).await?;
+        let version = i64::from(context.shape.version());
+        let is_others = |entry: &&ParkedEvent| entry.version != version || entry.build != *context.build;
+        let now = context.clock.now();
+        for entry in entries.iter().filter(is_others) {
+            self.parked.is_due(entry.key, now);
         }
         Ok(())
     }

@@ -23,7 +23,7 @@ use crate::{
     Pause, ProjectionState, StopCause, StoppedAt,
     context::Context,
     shape::{ApplyError, Audience},
-    track::{Track, TrackError},
+    track::{ReleaseError, Track, TrackError},
 };
 
 /// How many keys are tried again between two batches.
@@ -80,6 +80,19 @@ pub(crate) struct Worker {
     feed: Feed,
     /// Of which generation what is parked was shown last, and after how many changes.
     shown: (i64, u64),
+    /// Somebody else has what it holds, and goes on with it.
+    is_lost: bool,
+}
+
+/// Why a worker follows the log no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// The process stops.
+    Stopping,
+    /// It is to hold something else.
+    Recalled,
+    /// Somebody else has what it held.
+    Lost,
 }
 
 /// Why a batch did not get through.
@@ -92,7 +105,17 @@ enum Trouble {
 
 impl Worker {
     pub(crate) fn new(context: Context, held: Held, orders: mpsc::Receiver<Order>, pause: Option<Pause>) -> Self {
-        Self { context, held, orders, pause, stopped: None, failing: None, feed: Feed::default(), shown: (0, 0) }
+        Self {
+            context,
+            held,
+            orders,
+            pause,
+            stopped: None,
+            failing: None,
+            feed: Feed::default(),
+            shown: (0, 0),
+            is_lost: false,
+        }
     }
 
     /// Serves what it holds, before anybody asks.
@@ -105,12 +128,24 @@ impl Worker {
     }
 
     pub(crate) async fn run(mut self) {
+        // Nobody shares its work: it is told of a loss, and waits for an operator.
+        self.follow(std::future::pending()).await;
+        self.leave().await;
+    }
+
+    /// Follows the log with what it holds, until the process stops, it is recalled, or somebody else has what it holds.
+    pub(crate) async fn follow(&mut self, recalled: impl Future<Output = ()>) -> Ended {
         let lifecycle = self.context.lifecycle.clone();
+        let mut recalled = std::pin::pin!(recalled);
         loop {
+            if self.is_lost {
+                return Ended::Lost;
+            }
             let is_halted = self.is_halted();
             let next = tokio::select! {
                 biased;
-                () = lifecycle.stopping() => break,
+                () = lifecycle.stopping() => return Ended::Stopping,
+                () = &mut recalled => return Ended::Recalled,
                 Some(order) = self.orders.recv() => Next::Order(order),
                 next = self.feed.next(&self.context, &self.held, is_halted) => next,
             };
@@ -122,6 +157,43 @@ impl Worker {
                 Next::Batch(batch) => self.take(batch).await,
             }
         }
+    }
+
+    /// Holds something else from now on.
+    pub(crate) fn hold(&mut self, held: Held) {
+        self.held = held;
+        self.is_lost = false;
+        self.feed = Feed::default();
+        if matches!(self.held, Held::Track(_)) {
+            self.serve(false);
+            self.show();
+        }
+    }
+
+    /// Gives what it holds.
+    pub(crate) fn let_go(&mut self) -> Held {
+        std::mem::replace(&mut self.held, Held::Nothing)
+    }
+
+    /// Carries out the next order while there is nothing to follow.
+    pub(crate) async fn obey_next(&mut self) {
+        match self.orders.recv().await {
+            Some(order) => self.obey(order).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// What it would follow cannot be had for now.
+    pub(crate) fn cannot_begin(&self, error: &ReadStoreError, pause: std::time::Duration) {
+        let name = self.context.name();
+        let error = with_causes(error);
+        tracing::warn!(projection.name = name, error, "projection {name} cannot begin: {error}");
+        let next = self.context.clock.now() + pause;
+        self.context.monitor.is_in(ProjectionState::Retrying { error, attempts: 1, next });
+    }
+
+    /// Stores how far it is.
+    pub(crate) async fn leave(&mut self) {
         self.context.shape.close();
         if let Held::Track(track) = &mut self.held
             && let Err(error) = track.store_position(&self.context).await
@@ -182,6 +254,7 @@ impl Worker {
         }
         match self.apply(&batch).await {
             Ok(()) => self.feed.is_well(),
+            Err(_) if self.is_lost => return,
             Err(Trouble::Again { error, attempts }) => return self.again(error, attempts),
             Err(Trouble::Stop(stopped)) => return self.stop(*stopped),
         }
@@ -209,10 +282,11 @@ impl Worker {
             }
         }
         let Held::Track(track) = &mut self.held else { return Ok(()) };
-        if let Err(error) = track.pass(&self.context, batch.scanned_to).await {
-            return Err(Trouble::Again { error: error.to_string(), attempts: 1 });
+        match track.pass(&self.context, batch.scanned_to).await {
+            Ok(()) => self.context.monitor.moved_to(track.position),
+            Err(error @ ReadStoreError::Guard { .. }) => return self.denied(batch.events.last(), error).await,
+            Err(error) => return Err(Trouble::Again { error: error.to_string(), attempts: 1 }),
         }
-        self.context.monitor.moved_to(track.position);
         Ok(())
     }
 
@@ -269,13 +343,15 @@ impl Worker {
                 let stopped = self.stopped_at(&event, error, 1, StopCause::TooManyParked);
                 Err(Trouble::Stop(Box::new(stopped)))
             }
-            Err(TrackError::Apply(ApplyError::Store(ReadStoreError::Guard { .. }))) => self.denied(event).await,
+            Err(TrackError::Apply(ApplyError::Store(error @ ReadStoreError::Guard { .. }))) => {
+                self.denied(event, error).await
+            }
             Err(error) => again(error.to_string()),
         }
     }
 
     /// The checkpoint did not move: somebody else has the generation, or an earlier write came through after all.
-    async fn denied(&mut self, event: Option<&RecordedEvent>) -> Result<(), Trouble> {
+    async fn denied(&mut self, event: Option<&RecordedEvent>, denial: ReadStoreError) -> Result<(), Trouble> {
         let Held::Track(track) = &mut self.held else { return Ok(()) };
         match track.is_still_ours(&self.context).await {
             Err(error) => Err(Trouble::Again { error: error.to_string(), attempts: 1 }),
@@ -284,9 +360,15 @@ impl Worker {
                 self.serve(true);
                 Err(Trouble::Again { error: "an earlier write came through after all".to_owned(), attempts: 1 })
             }
+            Ok(false) if self.context.is_shared => {
+                self.is_lost = true;
+                Err(Trouble::Again { error: "another process has taken some of its slices".to_owned(), attempts: 1 })
+            }
             Ok(false) => {
                 let error = "another process has taken the projection over; this one writes no more".to_owned();
-                let Some(event) = event else { return Err(Trouble::Again { error, attempts: 1 }) };
+                let Some(event) = event else {
+                    return Err(Trouble::Again { error: format!("{error}: {denial}"), attempts: 1 });
+                };
                 Err(Trouble::Stop(Box::new(self.stopped_at(event, error, 1, StopCause::Fenced))))
             }
         }
@@ -299,9 +381,19 @@ impl Worker {
         let mut failed = None;
         for key in due.into_iter().take(RETRIES_AT_ONCE) {
             if let Err(error) = track.release(&self.context, key, Audience::Late).await {
-                failed = Some(format!("parked key {key} could not be tried: {}", with_causes(&error)));
+                failed = Some(error);
                 break;
             }
+        }
+        let failed = match failed {
+            Some(ReleaseError::Rows(denial @ ReadStoreError::Guard { .. })) if self.context.is_shared => {
+                let _ = self.denied(None, denial).await;
+                Some("somebody else was at a parked key".to_owned())
+            }
+            failed => failed.map(|error| format!("a parked key could not be tried: {}", with_causes(&error))),
+        };
+        if self.is_lost {
+            return false;
         }
         self.room_again();
         self.show_parked();

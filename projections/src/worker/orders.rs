@@ -16,7 +16,7 @@ use crate::{
 
 impl Worker {
     /// Carries an order out and answers. Whoever asked may have gone away, which changes nothing.
-    pub(super) async fn obey(&mut self, order: Order) {
+    pub(crate) async fn obey(&mut self, order: Order) {
         match order {
             Order::Switch { to, before, answer } => drop(answer.send(self.switch(to, before).await)),
             Order::Pause { pause, answer } => {

@@ -180,11 +180,11 @@ impl Hall {
         let shape = Arc::new(KeyedShape::<Notes<V, FORM>>::new());
         let monitor = Arc::new(Monitor::new("notes", V));
         let notes = Served::new(&shape, Arc::clone(&rows), Arc::clone(&monitor));
-        declared.push((Arc::clone(&shape) as _, monitor, self.on_failure));
+        declared.push(Declared::keyed(Arc::clone(&shape), monitor, self.on_failure));
         let changes = Arc::new(SetChangeShape::<Ledger>::new());
         let monitor = Arc::new(Monitor::new("ledger", 1));
         let ledger = ServedTables::new(&changes, Arc::clone(&rows), Arc::clone(&monitor));
-        declared.push((changes, monitor, self.on_failure));
+        declared.push(Declared::set_change(changes, monitor, self.on_failure));
         let lifecycle = Lifecycle::new();
         let surroundings = Surroundings {
             events: Arc::clone(&self.events) as Arc<dyn EventStore>,

@@ -27,7 +27,7 @@ async fn a_rollback_serves_the_generation_before_with_nothing_missing_and_forwar
         hall.place(2).await;
         let open = hall.open().await;
         for name in ["notes", "ledger"] {
-            assert!(matches!(open.manager.can_roll_back(name).await, Err(ManagerError::NoStandby(_))));
+            assert!(matches!(open.manager.can_roll_back(name), Err(ManagerError::NoStandby(_))));
             assert_eq!(open.rebuilt(name).await.phase, RebuildPhase::Done);
         }
         hall.ship(1, "fine").await;
@@ -43,7 +43,7 @@ async fn a_rollback_serves_the_generation_before_with_nothing_missing_and_forwar
         let (parked, mut others) = (open.parked("notes").await, open.notes.hub().subscribe_to(hall.key(1)));
         for serving in [1, 2, 1] {
             for name in ["notes", "ledger"] {
-                assert_eq!(open.manager.can_roll_back(name).await.unwrap(), serving);
+                assert_eq!(open.manager.can_roll_back(name).unwrap(), serving);
                 assert_eq!(open.manager.roll_back(name).await.unwrap(), serving);
                 let status = open.status(name);
                 assert_eq!((status.generation, status.state), (Some(serving), ProjectionState::Running));
@@ -148,7 +148,7 @@ async fn a_generation_that_is_discarded_is_gone_and_only_the_one_on_standby_can_
     }
     // Whoever began to read it has long finished.
     clock.advance(chrono::TimeDelta::seconds(6));
-    open.manager.can_discard("notes", 1).await.unwrap();
+    open.manager.can_discard("notes", 1).unwrap();
     open.manager.discard_generation("notes", 1).await.unwrap();
     assert_eq!(hall.tables().await, ["ledger_g1_lines", "notes_g2"]);
     assert_eq!(open.status("notes").standby, None);

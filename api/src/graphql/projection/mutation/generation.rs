@@ -71,7 +71,7 @@ async fn roll_back(context: &Context<'_>, order: ProjectionRollbackInput) -> Res
     let manager = &services(context).projections;
     let refused = |error| Trouble::of(error, path([&"name"]));
     let reason = input::reason(reason)?;
-    manager.can_roll_back(&name).await.map_err(refused)?;
+    manager.can_roll_back(&name).map_err(refused)?;
     write_down(context, (&name, "name"), OperatorAction::Rollback, reason).await?;
     manager.roll_back(&name).await.map_err(refused)?;
     shown(context, &name).await
@@ -82,7 +82,7 @@ async fn discard(context: &Context<'_>, order: ProjectionDiscardGenerationInput)
     let manager = &services(context).projections;
     let refused = |error| Trouble::of(error, path([&"name"]));
     let reason = input::reason(reason)?;
-    manager.can_discard(&name, generation).await.map_err(refused)?;
+    manager.can_discard(&name, generation).map_err(refused)?;
     write_down(context, (&name, "name"), OperatorAction::DiscardGeneration { generation }, reason).await?;
     manager.discard_generation(&name, generation).await.map_err(refused)?;
     shown(context, &name).await
