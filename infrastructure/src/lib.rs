@@ -8,6 +8,7 @@ pub mod codec;
 pub mod event_store;
 pub mod execute;
 pub mod failpoint;
+pub mod lease;
 pub mod lifecycle;
 pub mod read_store;
 pub mod telemetry;
