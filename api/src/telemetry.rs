@@ -205,4 +205,6 @@ fn describe_operations() {
     gauge!(names::REBUILD_DONE, Unit::Count, "Positions of the log that a rebuild has gone through");
     gauge!(names::REBUILD_TOTAL, Unit::Count, "Positions of the log that a rebuild has to go through");
     counter!(names::REBUILD_EVENTS, Unit::Count, "Events that rebuilds have folded");
+    gauge!(names::LEASES_HELD, Unit::Count, "Leases that this node holds");
+    counter!(names::LEASE_TAKEOVERS, Unit::Count, "Leases freed because the node that held them was dead");
 }

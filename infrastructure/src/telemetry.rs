@@ -50,6 +50,10 @@ pub const REBUILD_DONE: &str = "millrace_rebuild_done_positions";
 pub const REBUILD_TOTAL: &str = "millrace_rebuild_total_positions";
 /// How many events rebuilds have folded. Label: `projection`.
 pub const REBUILD_EVENTS: &str = "millrace_rebuild_events_total";
+/// How many leases this node holds.
+pub const LEASES_HELD: &str = "millrace_leases_held";
+/// How many leases this node has freed because the one that held them was dead.
+pub const LEASE_TAKEOVERS: &str = "millrace_lease_takeovers_total";
 /// How many subscriptions are open. Label: `transport`.
 pub const SUBSCRIBERS: &str = "millrace_subscribers";
 /// How long an HTTP request took. Labels: `path`, `status`.

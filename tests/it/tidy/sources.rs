@@ -14,6 +14,9 @@ const SQL_OF_THE_MACHINERY: [(&str, &str); 2] = [
     ("projections/src/table.rs", "writes the statements that every keyed table needs, from its columns"),
 ];
 
+/// The one file with SQL in infrastructure, beside the adapters.
+const SQL_OF_LEASES: &str = "infrastructure/src/lease/sql.rs";
+
 const SQL: [&str; 6] = ["SELECT ", "INSERT INTO", "UPDATE ", "DELETE FROM", "CREATE TABLE", "DROP TABLE"];
 
 /// A word, put together so that this file does not hold it.
@@ -64,6 +67,11 @@ fn sql_stands_in_sql_rs_and_query_rs_only() {
     let projections = production(&["projections"]).filter(|source| !has_a_place(source));
     let mut problems = code_with(projections, &SQL);
     problems.extend(code_with(production(&["api"]), &SQL));
+    let adapters = ["infrastructure/src/read_store", "infrastructure/src/event_store"];
+    let is_adapter = |source: &Source| adapters.iter().any(|adapter| source.is_under(adapter));
+    let infrastructure =
+        production(&["infrastructure"]).filter(|source| !is_adapter(source) && source.path != SQL_OF_LEASES);
+    problems.extend(code_with(infrastructure, &SQL));
     report("Move SQL into the read model's sql.rs or query.rs.", &problems);
 
     let needless = SQL_OF_THE_MACHINERY.iter().filter(|(path, _)| {
