@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Where cargo keeps the client's source. Offline first: whoever compiles this crate has it already, but a complete
 /// graph may need manifests that this build did not.
 fn client_source() -> Result<PathBuf, Box<dyn Error>> {
-    let target = env::var("TARGET")?;
+    let target = told("TARGET")?;
     let metadata = metadata(&["--offline", "--filter-platform", &target])
         .or_else(|_| metadata(&["--filter-platform", &target]))?;
     let packages = metadata["packages"].as_array().ok_or("cargo metadata lists no packages")?;
@@ -46,11 +46,17 @@ fn client_source() -> Result<PathBuf, Box<dyn Error>> {
     Ok(Path::new(manifest).parent().ok_or("a manifest without a folder")?.to_owned())
 }
 
+/// What cargo tells a build script.
+fn told(name: &str) -> Result<String, env::VarError> {
+    #[expect(clippy::disallowed_methods, reason = "cargo speaks to a build script by its environment")]
+    env::var(name)
+}
+
 fn metadata(arguments: &[&str]) -> Result<Value, Box<dyn Error>> {
-    let output = Command::new(env::var("CARGO")?)
+    let output = Command::new(told("CARGO")?)
         .args(["metadata", "--locked", "--format-version", "1"])
         .args(arguments)
-        .current_dir(env::var("CARGO_MANIFEST_DIR")?)
+        .current_dir(told("CARGO_MANIFEST_DIR")?)
         .output()?;
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into());

@@ -32,9 +32,9 @@ pub(super) struct Connection {
 
 impl Connection {
     /// The connection over this socket.
-    pub(super) fn new(stream: TcpStream) -> (Self, Socket) {
+    pub(super) fn new(stream: TcpStream, is_over: CancellationToken) -> (Self, Socket) {
         let socket = Socket(Arc::new(Mutex::new(stream)));
-        (Self { socket: socket.clone(), is_over: CancellationToken::new() }, socket)
+        (Self { socket: socket.clone(), is_over }, socket)
     }
 
     /// Ends the connection; whoever is served on it never gets an answer.

@@ -56,6 +56,7 @@ impl Double {
             index,
             endings: watch::Sender::default(),
             tasks: TaskTracker::new(),
+            holds: Mutex::default(),
         });
         let life = live(listener, &node);
         Self { node, life: Mutex::new(life) }
@@ -95,6 +96,7 @@ impl Double {
     pub async fn kill(&self) {
         self.life().is_over.cancel();
         self.node.members.set_alive(self.node.index, false);
+        self.node.holds.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
         self.node.tasks.close();
         self.node.tasks.wait().await;
         self.node.tasks.reopen();

@@ -35,7 +35,7 @@ mod server;
 mod status;
 mod streams;
 mod subscription;
-mod wire;
+pub mod wire;
 
 pub use database::{Database, ReplicationHold};
 pub use double::{Cluster, Double};

@@ -1,9 +1,14 @@
 //! One node: who may do what on it, and what goes wrong there.
 
-use std::{future::pending, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    future::pending,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinSet};
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Status};
 
@@ -27,8 +32,10 @@ pub(super) struct Node {
     pub(super) index: usize,
     /// Counts how often all subscriptions were told to end.
     pub(super) endings: watch::Sender<u64>,
-    /// What runs beside the requests.
+    /// All that runs for it.
     pub(super) tasks: TaskTracker,
+    /// Holds on replication that end by themselves.
+    pub(super) holds: Mutex<JoinSet<()>>,
 }
 
 /// What is known of a call beside its message.
@@ -117,7 +124,7 @@ impl Node {
             Some(Fault::Delay(delay)) => tokio::time::sleep(delay).await,
             Some(Fault::ReplicateLater(delay)) => {
                 let hold = self.database.hold_replication();
-                self.tasks.spawn(async move {
+                self.holds.lock().unwrap_or_else(PoisonError::into_inner).spawn(async move {
                     tokio::time::sleep(delay).await;
                     drop(hold);
                 });
@@ -165,7 +172,7 @@ impl Node {
     /// Ends the connection. Never returns: what waits here goes with it.
     async fn end(connection: &Connection, end: End) {
         connection.end(end);
-        pending().await
+        pending::<()>().await;
     }
 
     /// Its own address.

@@ -4,12 +4,12 @@ use std::{convert::Infallible, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use hyper::{Request, Response, body::Incoming, server::conn::http2, service::service_fn};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Status, body::Body, codegen::Service};
 
 use super::{
@@ -58,10 +58,11 @@ pub(super) async fn accept(listener: TcpListener, node: Arc<Node>, life: Life) {
 /// Serves one connection until it ends.
 async fn serve(stream: TcpStream, node: Arc<Node>, life: Life) {
     let mut resets = life.resets.subscribe();
-    let (connection, socket) = Connection::new(stream);
+    let (connection, socket) = Connection::new(stream, CancellationToken::new());
+    let executor = Requests { tasks: node.tasks.clone(), is_over: connection.is_over.clone() };
     let routes = Routes::new(node);
     let service = service_fn(|request: Request<Incoming>| routes.clone().call(request, connection.clone()));
-    let served = http2::Builder::new(TokioExecutor::new())
+    let served = http2::Builder::new(executor)
         .max_concurrent_streams(CALLS_MAX)
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES)
@@ -72,6 +73,24 @@ async fn serve(stream: TcpStream, node: Arc<Node>, life: Life) {
         () = connection.is_over.cancelled() => {}
         _ = resets.changed() => connection.end(End::Reset),
         () = life.is_over.cancelled() => connection.end(End::Reset),
+    }
+    connection.is_over.cancel();
+}
+
+/// Runs the requests of a connection, which end with it.
+#[derive(Clone, Debug)]
+struct Requests {
+    tasks: TaskTracker,
+    is_over: CancellationToken,
+}
+
+impl<F> hyper::rt::Executor<F> for Requests
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, request: F) {
+        let is_over = self.is_over.clone();
+        self.tasks.spawn(async move { is_over.run_until_cancelled(request).await });
     }
 }
 

@@ -87,7 +87,7 @@ fn too_large(limit: usize) -> Status {
 }
 
 /// A refused write as a status. An append says a wrong version in its answer instead; see streams.rs.
-pub(super) fn refused(operation: &str, stream: &str, expected: Expected, refusal: Refusal) -> Status {
+pub(super) fn refused(operation: &str, stream: &str, expected: Expected, refusal: &Refusal) -> Status {
     match refusal {
         Refusal::WrongExpectedVersion { current } => {
             // The numbers of the server's `ExpectedVersion`.
@@ -111,7 +111,7 @@ pub(super) fn refused(operation: &str, stream: &str, expected: Expected, refusal
             with(Code::FailedPrecondition, message, pairs)
         }
         Refusal::Deleted => stream_deleted(stream),
-        Refusal::TooLarge { limit } => too_large(limit),
+        Refusal::TooLarge { limit } => too_large(*limit),
         Refusal::TimedOut => timed_out("the write is not replicated yet"),
         Refusal::Unavailable(_) => not_ready(),
     }

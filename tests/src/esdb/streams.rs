@@ -130,7 +130,7 @@ impl StreamsService {
         }
         let fault = node.faults.take(Operation::Append);
         node.before(fault, &call.connection).await?;
-        let answer = self.write(&stream, expected, &events).await;
+        let answer = self.write(&stream, expected, events).await;
         node.after(fault, &call.connection).await?;
         answer
     }
@@ -139,10 +139,14 @@ impl StreamsService {
         &self,
         stream: &str,
         expected: append_req::options::ExpectedStreamRevision,
-        events: &[Proposed],
+        events: Vec<Proposed>,
     ) -> Result<AppendResp, Status> {
+        let database = Arc::clone(&self.0.database);
+        let name = stream.to_owned();
+        // A task of its own, for a write goes on whatever becomes of the connection.
+        let write = self.0.tasks.spawn(async move { database.append(&name, expected.into(), &events).await });
         let database = &self.0.database;
-        let written = match database.append(stream, expected.into(), events).await {
+        let written = match write.await.map_err(|error| Status::internal(error.to_string()))? {
             Ok(written) => database.settle(&written).await.map(|position| (written, position)),
             Err(refusal) => Err(refusal),
         };
@@ -151,7 +155,7 @@ impl StreamsService {
             Err(Refusal::WrongExpectedVersion { current }) => {
                 append_resp::Result::WrongExpectedVersion(wrong_expected_version(expected, current))
             }
-            Err(refusal) => return Err(status::refused("Append", stream, expected.into(), refusal)),
+            Err(refusal) => return Err(status::refused("Append", stream, expected.into(), &refusal)),
         };
         Ok(AppendResp { result: Some(result) })
     }
@@ -188,7 +192,7 @@ impl StreamsService {
                 Err(refusal) => Err(refusal),
             };
             node.after(fault, &call.connection).await?;
-            let position = settled.map_err(|refusal| status::refused(name, stream, expected, refusal))?;
+            let position = settled.map_err(|refusal| status::refused(name, stream, expected, &refusal))?;
             Ok(position.expect("a deletion has an event"))
         })
         .await

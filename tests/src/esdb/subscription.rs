@@ -74,7 +74,8 @@ impl Run {
                         considered = 0;
                         self.checkpoint().await?;
                     }
-                    self.caught_up(None).await?;
+                    let position = self.position().map(|at| Position { commit_position: at, prepare_position: at });
+                    self.caught_up(CaughtUp { position, ..CaughtUp::default() }).await?;
                 }
                 self.wait().await?;
             }
@@ -121,7 +122,8 @@ impl Run {
             if behind == 0 {
                 if !self.is_live {
                     self.is_live = true;
-                    self.caught_up(last).await?;
+                    let stream_revision = last.map(u64::cast_signed);
+                    self.caught_up(CaughtUp { stream_revision, ..CaughtUp::default() }).await?;
                 }
                 self.wait().await?;
                 continue;
@@ -217,17 +219,13 @@ impl Run {
         self.inlet.send(Content::Checkpoint(checkpoint)).await
     }
 
-    /// Says that the subscription is live. With the revision it is one to a stream.
-    async fn caught_up(&self, revision: Option<u64>) -> Result<(), Ended> {
-        let mut caught_up = CaughtUp::default();
-        if self.node.options.caught_up_says_where {
-            caught_up.timestamp = Some(now());
-            caught_up.stream_revision = revision.map(u64::cast_signed);
-            caught_up.position = match revision {
-                Some(_) => None,
-                None => self.position().map(|at| Position { commit_position: at, prepare_position: at }),
-            };
-        }
+    /// Says that the subscription is live, and where if the server is one that says it.
+    async fn caught_up(&self, at: CaughtUp) -> Result<(), Ended> {
+        let caught_up = if self.node.options.caught_up_says_where {
+            CaughtUp { timestamp: Some(now()), ..at }
+        } else {
+            CaughtUp::default()
+        };
         self.inlet.send(Content::CaughtUp(caught_up)).await
     }
 }
