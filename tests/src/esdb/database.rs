@@ -18,7 +18,7 @@ use infrastructure::{
     event_store::{Batch, EventStore, Position, StoreError, Subscription, TypeFilter},
 };
 use tokio::{
-    sync::{RwLock as AsyncRwLock, watch},
+    sync::{Mutex as AsyncMutex, RwLock as AsyncRwLock, watch},
     task::JoinSet,
 };
 use uuid::Uuid;
@@ -39,7 +39,7 @@ pub struct Database {
     /// other write has it alone.
     pub(super) order: AsyncRwLock<()>,
     shared: Arc<Shared>,
-    _follower: JoinSet<()>,
+    follower: AsyncMutex<JoinSet<()>>,
 }
 
 #[derive(Debug)]
@@ -75,13 +75,19 @@ impl Database {
         let mut follower = JoinSet::new();
         follower
             .spawn(follow(Arc::clone(&shared), Subscription::new(engine.clone(), Position::START, TypeFilter::All)));
-        let database = Self { engine, limits, order: AsyncRwLock::default(), shared, _follower: follower };
+        let database =
+            Self { engine, limits, order: AsyncRwLock::default(), shared, follower: AsyncMutex::new(follower) };
         database.wait_indexed(head).await;
         database.forget_ids();
         if head == Position::START && database.limits.has_system_events {
             database.write_system_events().await?;
         }
         Ok(Arc::new(database))
+    }
+
+    /// Lets go of the engine, once its nodes are dead: whoever opens the engine's file next must find it free.
+    pub async fn close(&self) {
+        self.follower.lock().await.shutdown().await;
     }
 
     /// Stops replication: what is written from now on is on the leader only. Readers do not see it, and who has
