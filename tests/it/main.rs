@@ -6,6 +6,7 @@ mod crash;
 mod edges;
 mod equivalence;
 mod errors_doc;
+mod esdb_double;
 mod events_data;
 mod faults;
 mod live;

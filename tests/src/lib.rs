@@ -5,6 +5,7 @@ pub mod binary;
 pub mod client;
 pub mod collector;
 pub mod contracts;
+pub mod esdb;
 pub mod events_db;
 pub mod faults;
 pub mod journal;

@@ -4,6 +4,7 @@
 //! promises of [`EventStore`], each with a contract test in tests/src/contracts/event_store.rs.
 
 mod error;
+mod eventstoredb;
 mod limits;
 mod memory;
 mod sqlite;
@@ -14,6 +15,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 pub use error::{AppendError, StoreError};
+pub use eventstoredb::{EventStoreDb, EventStoreDbOptions, OpenError};
 pub use memory::MemoryEventStore;
 pub use sqlite::{
     CompleteEventImport, ImportError, LogSequence, OutOfSequence, SqliteEventImport, SqliteEventStore,

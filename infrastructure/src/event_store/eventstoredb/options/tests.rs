@@ -1,0 +1,44 @@
+//! Options never show who asks.
+
+use super::*;
+
+fn options(text: &str) -> EventStoreDbOptions {
+    EventStoreDbOptions::try_new(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+#[test]
+fn what_is_shown_holds_no_user_and_no_password() {
+    let options = options("esdb://us3r:s3cret@db.example:2113?tls=false");
+    let others = options.clone().with_user("us3r2", "s3cret2");
+    for shown in [format!("{options:?}"), format!("{others:#?}")] {
+        assert!(shown.contains("db.example") && shown.contains("append_budget"), "{shown}");
+        assert!(!shown.contains("us3r") && !shown.contains("s3cret"), "{shown}");
+    }
+}
+
+#[test]
+fn a_user_given_apart_takes_the_place_of_the_one_in_the_string() {
+    assert_eq!(options("esdb://db").authentication(), None);
+    let expected = |name: &str, password: &str| Some(Authentication::basic(name.to_owned(), password.to_owned()));
+    assert_eq!(options("esdb://a:%40@db").authentication(), expected("a", "@"));
+    assert_eq!(options("esdb://a:b@db").with_user("c", "d e").authentication(), expected("c", "d e"));
+}
+
+#[test]
+fn the_string_may_name_the_file_of_authorities() {
+    assert_eq!(options("esdb://db?tlsCAFile=/ca.pem").ca_file(), Some(&PathBuf::from("/ca.pem")));
+    let other = options("esdb://db?tlsCAFile=/ca.pem").with_ca_file("/own.pem");
+    assert_eq!(other.ca_file(), Some(&PathBuf::from("/own.pem")));
+    let settings = other.settings().expect("settings");
+    assert_eq!(settings.tls_ca_file().map(String::as_str), Some("/own.pem"));
+}
+
+#[test]
+fn this_machine_is_known_by_name_and_address() {
+    for local in ["esdb://localhost:1", "esdb://127.0.0.1", "esdb://[::1]:9", "esdb://127.0.0.2,localhost"] {
+        assert!(options(local).is_local(), "{local}");
+    }
+    for remote in ["esdb://db", "esdb://10.0.0.1", "esdb://localhost,db"] {
+        assert!(!options(remote).is_local(), "{remote}");
+    }
+}

@@ -1,0 +1,289 @@
+//! Reading: pages of one stream, pages of the whole log, the head.
+//!
+//! Everything is read from the leader. The server gives the event at the position a read begins with, so a page asks
+//! for one more than wanted and leaves out what was seen before. A read of the log asks for the head first, on the same
+//! connection: what comes after that is at the end of the page or beyond it, so a page that was read to its end has
+//! looked at everything up to that head, however few events passed.
+//!
+//! A filtered read looks through the log until it has found what it was asked for and says nothing on the way. When
+//! that takes too long, a page without a filter gets on.
+
+use std::future::Future;
+
+use eventstore::{Client, ReadAllOptions, ReadStream, ReadStreamOptions, StreamPosition, SubscriptionFilter};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{
+    super::{AllPage, Direction, Position, Revision, StoreError, StreamId, StreamPage, TypeFilter},
+    Shared,
+    backoff::Backoff,
+    event::Stored,
+    failure::Failure,
+    page::{self, Seen},
+};
+
+/// The payload at which a page takes no more events (8 MiB).
+const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// How many events a page looks at when the filter finds nothing in time.
+const UNFILTERED_EVENTS: usize = 1_024;
+
+/// Why no more events came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// There are no more, or as many as asked for came.
+    Reached,
+    /// The page is large enough.
+    Cut,
+    /// It took too long.
+    Late,
+}
+
+impl Shared {
+    /// A page of one stream.
+    pub(super) async fn read_stream(
+        &self,
+        stream: &StreamId,
+        from: Revision,
+        direction: Direction,
+        limit: usize,
+    ) -> Result<StreamPage, StoreError> {
+        if direction == Direction::Forwards && from >= Revision::MAX {
+            return Ok(StreamPage { events: Vec::new(), is_end: true });
+        }
+        self.retried(|| self.stream_page(stream, from, direction, limit)).await
+    }
+
+    /// One try of [`Self::read_stream`].
+    pub(super) async fn stream_page(
+        &self,
+        stream: &StreamId,
+        from: Revision,
+        direction: Direction,
+        limit: usize,
+    ) -> Result<StreamPage, Failure> {
+        let count = limit.saturating_add(1);
+        let options = self.stream_options(from, direction).max_count(count);
+        let name = stream.to_string();
+        let patience = self.patience();
+        let read = |client: Client| async move {
+            let mut events = Vec::new();
+            let reading = async {
+                let mut reading =
+                    client.read_stream(name, &options).await.map_err(|error| Failure::from(error).at_request())?;
+                take(&mut reading, &mut events, |seen| seen.in_stream(stream.clone())).await
+            };
+            match timeout(patience, reading).await {
+                Ok(Err(Failure::NoStream)) => Ok((Vec::new(), End::Reached)),
+                Ok(end) => Ok((events, end?)),
+                Err(_) if events.is_empty() => Err(Failure::TimedOut),
+                Err(_) => Ok((events, End::Late)),
+            }
+        };
+        let (events, end) = self.supervisor.call(read).await?;
+        let is_whole = end == End::Reached && events.len() < count;
+        page::of_stream(stream, from, direction, limit, events, is_whole).map_err(Failure::Store)
+    }
+
+    fn stream_options(&self, from: Revision, direction: Direction) -> ReadStreamOptions {
+        let options = match direction {
+            Direction::Forwards => ReadStreamOptions::default().position(StreamPosition::Position(from.value())),
+            Direction::Backwards if from >= Revision::MAX => {
+                ReadStreamOptions::default().position(StreamPosition::End).backwards()
+            }
+            Direction::Backwards => {
+                ReadStreamOptions::default().position(StreamPosition::Position(from.value())).backwards()
+            }
+        };
+        match self.authentication() {
+            Some(authentication) => options.requires_leader(true).authenticated(authentication),
+            None => options.requires_leader(true),
+        }
+    }
+
+    /// A page of the log.
+    pub(super) async fn read_all(
+        &self,
+        after: Position,
+        filter: &TypeFilter,
+        limit: usize,
+    ) -> Result<AllPage, StoreError> {
+        self.retried(|| self.page(after, filter, limit)).await
+    }
+
+    async fn page(&self, after: Position, filter: &TypeFilter, limit: usize) -> Result<AllPage, Failure> {
+        let server_filter = server_filter(filter);
+        let is_nothing_wanted = limit == 0 || server_filter.is_none();
+        let count = limit.saturating_add(1);
+        let options = self.all_options(after).max_count(count);
+        let options = match server_filter {
+            Some(server_filter) => options.filter(server_filter),
+            None => options,
+        };
+        let head_options = self.head_options();
+        let patience = self.patience();
+        let read = |client: Client| async move {
+            let head = head_of(&client, &head_options).await?;
+            if is_nothing_wanted || head <= after {
+                return Ok((head, Vec::new(), End::Reached));
+            }
+            let (seen, end) = take_log(&client, &options, patience).await?;
+            Ok((head, seen, end))
+        };
+        let (head, seen, end) = self.supervisor.call(read).await?;
+        if limit == 0 {
+            return Ok(AllPage { events: Vec::new(), scanned_to: after, is_end: after >= head });
+        }
+        if end == End::Late && seen.last().is_none_or(|seen| seen.position <= after) {
+            return self.unfiltered_page(after, filter, limit, head).await;
+        }
+        let is_whole = end == End::Reached && seen.len() < count;
+        if *filter == TypeFilter::All {
+            self.density.learn(after, &seen);
+        }
+        page::of_log(after, head, seen, is_whole, filter, limit).map_err(Failure::Store)
+    }
+
+    /// A page that gets on although the filter found nothing in time.
+    async fn unfiltered_page(
+        &self,
+        after: Position,
+        filter: &TypeFilter,
+        limit: usize,
+        head: Position,
+    ) -> Result<AllPage, Failure> {
+        let options = self.all_options(after).max_count(UNFILTERED_EVENTS);
+        let patience = self.patience();
+        let read = |client: Client| async move { take_log(&client, &options, patience).await };
+        let (seen, end) = self.supervisor.call(read).await?;
+        if end == End::Late && seen.last().is_none_or(|seen| seen.position <= after) {
+            return Err(Failure::TimedOut);
+        }
+        let is_whole = end == End::Reached && seen.len() < UNFILTERED_EVENTS;
+        page::of_log(after, head, seen, is_whole, filter, limit).map_err(Failure::Store)
+    }
+
+    fn all_options(&self, after: Position) -> ReadAllOptions {
+        let position = if after == Position::START { StreamPosition::Start } else { at(after) };
+        let options = ReadAllOptions::default().position(position).forwards().requires_leader(true);
+        match self.authentication() {
+            Some(authentication) => options.authenticated(authentication),
+            None => options,
+        }
+    }
+
+    /// The position of the last event, whoever wrote it.
+    pub(super) async fn head(&self) -> Result<Position, StoreError> {
+        self.retried(|| self.head_once()).await
+    }
+
+    /// One try of [`Self::head`].
+    pub(super) async fn head_once(&self) -> Result<Position, Failure> {
+        let options = self.head_options();
+        self.supervisor.call(|client| async move { head_of(&client, &options).await }).await
+    }
+
+    fn head_options(&self) -> ReadAllOptions {
+        let options = ReadAllOptions::default().position(StreamPosition::End).backwards().max_count(1);
+        match self.authentication() {
+            Some(authentication) => options.requires_leader(true).authenticated(authentication),
+            None => options.requires_leader(true),
+        }
+    }
+
+    /// How long a page may take before it is given as far as it came; less than the limit of the call.
+    fn patience(&self) -> std::time::Duration {
+        self.options.call_timeout * 3 / 4
+    }
+
+    /// Tries again what may pass, within the budget of a read.
+    pub(super) async fn retried<T, F>(&self, read: impl Fn() -> F + Sync) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, Failure>> + Send,
+    {
+        let deadline = Instant::now() + self.options.read_budget;
+        let mut backoff = Backoff::new(self.options.retry_pauses.0, self.options.retry_pauses.1);
+        loop {
+            let failure = match read().await {
+                Ok(page) => return Ok(page),
+                Err(failure) => failure,
+            };
+            let pause = backoff.next();
+            if !failure.is_passing() || Instant::now() + pause >= deadline {
+                return Err(failure.into_store_error());
+            }
+            tracing::debug!(error = %failure, "a read of the event store failed, trying again: {failure}");
+            sleep(pause).await;
+        }
+    }
+}
+
+/// The position in the server's words.
+pub(super) fn at(position: Position) -> StreamPosition<eventstore::Position> {
+    StreamPosition::Position(eventstore::Position { commit: position.value(), prepare: position.value() })
+}
+
+/// What the server is to look for; none if nothing passes.
+fn server_filter(filter: &TypeFilter) -> Option<SubscriptionFilter> {
+    let types = SubscriptionFilter::on_event_type();
+    match filter {
+        TypeFilter::All => Some(types.exclude_system_events()),
+        TypeFilter::Prefixes(prefixes) if prefixes.is_empty() => None,
+        TypeFilter::Prefixes(prefixes) if prefixes.iter().any(|prefix| prefix.is_empty()) => {
+            Some(types.exclude_system_events())
+        }
+        TypeFilter::Prefixes(prefixes) => {
+            Some(prefixes.iter().fold(types, |types, prefix| types.add_prefix(&**prefix)))
+        }
+    }
+}
+
+async fn head_of(client: &Client, options: &ReadAllOptions) -> Result<Position, Failure> {
+    let mut reading = client.read_all(options).await.map_err(|error| Failure::from(error).at_request())?;
+    let last = reading.next().await.map_err(Failure::from)?;
+    let last = last.and_then(|event| event.link.or(event.event));
+    Ok(last.map_or(Position::START, |event| Position::new(event.position.commit)))
+}
+
+/// Events of the log, as far as they come in time.
+async fn take_log(
+    client: &Client,
+    options: &ReadAllOptions,
+    patience: std::time::Duration,
+) -> Result<(Vec<Seen>, End), Failure> {
+    let mut seen = Vec::new();
+    let reading = async {
+        let mut reading = client.read_all(options).await.map_err(|error| Failure::from(error).at_request())?;
+        take(&mut reading, &mut seen, |stored| {
+            let stream = stored.our_stream().filter(|_| !stored.is_of_system());
+            let event = stream.map(|stream| stored.in_stream(stream)).transpose()?;
+            Ok(Seen { position: Position::new(stored.commit), event })
+        })
+        .await
+    };
+    match timeout(patience, reading).await {
+        Ok(end) => Ok((seen, end?)),
+        Err(_) => Ok((seen, End::Late)),
+    }
+}
+
+/// Takes events until there are no more, or the page is large enough.
+async fn take<T>(
+    reading: &mut ReadStream,
+    taken: &mut Vec<T>,
+    read: impl Fn(&Stored<'_>) -> Result<T, Failure> + Send,
+) -> Result<End, Failure> {
+    let mut bytes = 0;
+    while let Some(event) = reading.next().await.map_err(Failure::from)? {
+        let Some(event) = event.link.or(event.event) else {
+            return Err(Failure::Store(StoreError::Corrupt("the server gave an event without content".to_owned())));
+        };
+        let stored = Stored::from(&event);
+        taken.push(read(&stored)?);
+        bytes += stored.data.len() + stored.metadata.len();
+        // The first one may be left out as seen before, so a page has room for another.
+        if bytes >= PAGE_BYTES_MAX && taken.len() > 1 {
+            return Ok(End::Cut);
+        }
+    }
+    Ok(End::Reached)
+}
