@@ -14,6 +14,7 @@ mod writer;
 use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
+use tokio::sync::watch;
 
 use self::{reader::Readers, writer::Writer};
 use super::{Cost, Query, ReadStore, ReadStoreError, Row, Statement};
@@ -48,6 +49,8 @@ pub struct SqliteReadStore {
     points: Readers,
     scans: Arc<Readers>,
     writer: Writer,
+    /// One process has the file, so its nudges need no way to another one.
+    nudges: watch::Sender<u64>,
 }
 
 impl SqliteReadStore {
@@ -59,6 +62,7 @@ impl SqliteReadStore {
             points: Readers::new(path, options.point_connections),
             scans: Arc::new(Readers::new(path, options.scan_connections)),
             writer: Writer::start(options.waiting_transactions_max, |requests| writer::serve(writer, requests))?,
+            nudges: watch::Sender::new(0),
         })
     }
 }
@@ -75,5 +79,13 @@ impl ReadStore for SqliteReadStore {
 
     async fn transaction(&self, statements: Vec<Statement>) -> Result<(), ReadStoreError> {
         self.writer.transaction(statements).await
+    }
+
+    fn nudge(&self) {
+        self.nudges.send_modify(|count| *count += 1);
+    }
+
+    fn nudges(&self) -> watch::Receiver<u64> {
+        self.nudges.subscribe()
     }
 }
