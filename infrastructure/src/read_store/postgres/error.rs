@@ -63,9 +63,9 @@ fn is_syntax(error: &DbError) -> bool {
 
 /// The rule that the values break, without them.
 fn broken_rule(error: &DbError) -> String {
-    let mut says = match error.code() {
-        &SqlState::UNIQUE_VIOLATION => "it is there already".to_owned(),
-        &SqlState::NOT_NULL_VIOLATION => "a value is missing".to_owned(),
+    let mut says = match *error.code() {
+        SqlState::UNIQUE_VIOLATION => "it is there already".to_owned(),
+        SqlState::NOT_NULL_VIOLATION => "a value is missing".to_owned(),
         _ => "a rule of the table is broken".to_owned(),
     };
     for (kind, name) in [("constraint", error.constraint()), ("table", error.table()), ("column", error.column())] {

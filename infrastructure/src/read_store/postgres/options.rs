@@ -212,8 +212,8 @@ impl PostgresReadStoreOptions {
             write_connections: 4,
             connect_timeout: Duration::from_secs(5),
             point_timeout: Duration::from_secs(5),
-            scan_timeout: Duration::from_mins(5),
-            write_timeout: Duration::from_mins(30),
+            scan_timeout: Duration::from_secs(5 * 60),
+            write_timeout: Duration::from_secs(30 * 60),
             tls: None,
             root_certificate: None,
         }

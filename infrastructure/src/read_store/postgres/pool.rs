@@ -201,6 +201,9 @@ impl Drop for Lease {
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pool").field("purpose", &self.purpose).field("status", &self.connections.status()).finish()
+        f.debug_struct("Pool")
+            .field("purpose", &self.purpose)
+            .field("status", &self.connections.status())
+            .finish_non_exhaustive()
     }
 }

@@ -32,6 +32,8 @@ pub(super) async fn query(pool: &Pool, query: &Query) -> Result<Vec<Row>, ReadSt
                 return Ok(rows);
             }
             Err(Failure::Lost(_)) if !is_fresh => {
+                // It must not be waited for, nor be found again.
+                drop(lease);
                 pool.forget_idle();
                 lease = lend(pool, query).await?;
                 is_fresh = true;

@@ -132,7 +132,7 @@ impl<'a> Insert<'a> {
         if !(next()?.is("INSERT") && next()?.is("INTO") && next()?.is_name()) {
             return None;
         }
-        let columns = list(&mut next, |token| token.is_name())?;
+        let columns = list(&mut next, Token::is_name)?;
         let values_at = next().filter(|token| token.is("VALUES"))?.at;
         let placeholders = list(&mut next, |token| token.text.starts_with('$'))?;
         let numbers = placeholders.iter().map(|token| token.text[1..].parse::<usize>().ok()?.checked_sub(1));
@@ -145,7 +145,7 @@ impl<'a> Insert<'a> {
             if !(on.is("ON") && next()?.is("CONFLICT")) {
                 return None;
             }
-            let names = list(&mut next, |token| token.is_name())?;
+            let names = list(&mut next, Token::is_name)?;
             let place = |name: &Token<'_>| columns.iter().position(|column| column.is(name.text));
             key = Some(names.iter().map(|name| Some(values[place(name)?])).collect::<Option<Vec<_>>>()?);
             tail = &sql[on.at..];

@@ -38,7 +38,7 @@ fn a_wrong_address_is_told_without_it() {
         ("postgres://db/shop", "it names no user"),
         ("postgres:///shop?user=me", "it names no host"),
         ("postgres://me:s3cret@db:port/shop", "invalid value for option `port`"),
-        ("postgres://me:s3cret@[db/shop", "it cannot be read as an address"),
+        ("postgres://me:s3cret@db/shop?s3cret", "it cannot be read as an address"),
         ("postgres://me:s3cret@db/shop?port=s3cret", "invalid value for option `port`"),
         ("postgres://me:s3cret@db/shop?sslmode=allow", "sslmode must be disable, prefer, require or verify-full"),
         ("postgres://me:s3cret@db/shop?nonsense=s3cret", "unknown option `nonsense`"),

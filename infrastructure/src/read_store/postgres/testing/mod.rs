@@ -137,9 +137,11 @@ async fn try_run(url: &str, sql: &str) -> Result<Vec<String>, Error> {
     let connector = Connector { config: options.url.config(mode), tls, timeout: options.connect_timeout };
     let (client, _task) = connector.open().await?;
     let messages = client.simple_query(sql).await?;
-    let rows = messages.iter().filter_map(|message| match message {
-        SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or_default().to_owned()),
-        _ => None,
-    });
-    Ok(rows.collect())
+    let mut found = Vec::new();
+    for message in &messages {
+        if let SimpleQueryMessage::Row(row) = message {
+            found.push(row.get(0).unwrap_or_default().to_owned());
+        }
+    }
+    Ok(found)
 }

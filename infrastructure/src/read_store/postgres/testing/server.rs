@@ -19,7 +19,7 @@ use std::{
 };
 
 /// How long the server may take to start.
-const START_MAX: Duration = Duration::from_mins(1);
+const START_MAX: Duration = Duration::from_secs(60);
 /// How often another port is tried when somebody else took the one that was free.
 const PORTS_TRIED_MAX: usize = 5;
 
