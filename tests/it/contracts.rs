@@ -5,6 +5,7 @@ use std::sync::Arc;
 use infrastructure::event_store::{EventStore, MemoryEventStore, SqliteEventStore, SqliteEventStoreOptions};
 use infrastructure::read_store::{ReadStore, SqliteReadStore, SqliteReadStoreOptions};
 use tempfile::TempDir;
+use tests::postgres::{Durability, PostgresSchema, PostgresServer};
 
 mod event_store {
     use super::{memory_event_store, sqlite_event_store};
@@ -43,15 +44,23 @@ fn open(path: &std::path::Path) -> Arc<dyn EventStore> {
 }
 
 mod read_store {
-    use super::sqlite_read_store;
+    use super::{postgres_read_store, sqlite_read_store};
 
     tests::contract_suite!(read_store, sqlite => sqlite_read_store());
+    tests::contract_suite!(read_store, postgres => postgres_read_store());
 }
 
 mod durable_read_store {
-    use super::sqlite_read_store_again_and_again;
+    use super::{postgres_read_store_after_crashes, sqlite_read_store_again_and_again};
 
     tests::contract_suite!(durable_read_store, sqlite => sqlite_read_store_again_and_again());
+    tests::contract_suite!(durable_read_store, postgres => postgres_read_store_after_crashes());
+}
+
+mod shared_read_store {
+    use super::two_postgres_read_stores;
+
+    tests::contract_suite!(shared_read_store, postgres => two_postgres_read_stores());
 }
 
 async fn sqlite_read_store() -> (Arc<dyn ReadStore>, TempDir) {
@@ -71,4 +80,32 @@ async fn sqlite_read_store_again_and_again() -> (tests::contracts::durable_read_
 
 fn open_read_store(path: &std::path::Path) -> Arc<dyn ReadStore> {
     Arc::new(SqliteReadStore::open(path, SqliteReadStoreOptions::default()).expect("a store"))
+}
+
+async fn postgres_read_store() -> (Arc<dyn ReadStore>, PostgresSchema) {
+    let schema = PostgresSchema::new().await;
+    (Arc::new(schema.open().await), schema)
+}
+
+async fn two_postgres_read_stores() -> ((Arc<dyn ReadStore>, Arc<dyn ReadStore>), PostgresSchema) {
+    let schema = PostgresSchema::new().await;
+    ((Arc::new(schema.open().await), Arc::new(schema.open().await)), schema)
+}
+
+/// Each time the store is opened again, its server has crashed in between.
+async fn postgres_read_store_after_crashes() -> (tests::contracts::durable_read_store::Opener, Arc<PostgresServer>) {
+    let server = tokio::task::spawn_blocking(|| PostgresServer::start(Durability::Full)).await.expect("a server");
+    let server = Arc::new(server);
+    let schema = Arc::new(PostgresSchema::on_server(&server).await);
+    let crashing = Arc::clone(&server);
+    let is_first = std::sync::atomic::AtomicBool::new(true);
+    let opener = Box::new(move || -> futures_util::future::BoxFuture<'static, Arc<dyn ReadStore>> {
+        if !is_first.swap(false, std::sync::atomic::Ordering::Relaxed) {
+            crashing.crash();
+            crashing.start_again();
+        }
+        let schema = Arc::clone(&schema);
+        Box::pin(async move { Arc::new(schema.open().await) as Arc<dyn ReadStore> })
+    });
+    (opener, server)
 }

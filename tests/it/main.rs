@@ -11,6 +11,7 @@ mod events_data;
 mod faults;
 mod live;
 mod order;
+mod postgres;
 mod product;
 mod projection;
 mod projection_crash;

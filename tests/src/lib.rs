@@ -11,6 +11,7 @@ pub mod faults;
 pub mod journal;
 pub mod log;
 pub mod operations;
+pub mod postgres;
 pub mod random;
 pub mod server;
 pub mod shop;

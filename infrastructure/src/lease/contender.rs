@@ -215,7 +215,7 @@ impl Contender {
         for name in names {
             table.leases.insert(name, None);
         }
-        tell(&*self.store);
+        self.store.nudge();
         Ok(())
     }
 
@@ -248,7 +248,7 @@ impl Contender {
         }
         if !gained.is_empty() {
             tracing::info!(node.name = self.node, leases = ?gained, "node {} took {} leases", self.node, gained.len());
-            tell(&*self.store);
+            self.store.nudge();
         }
         failed.map(|()| gained)
     }
@@ -260,7 +260,7 @@ impl Contender {
         match left.unwrap_or_else(|_| Err(no_answer(self.timing.answer))) {
             Ok(()) => {
                 tracing::info!(node.id = %self.id, node.name = self.node, "node {} left the cluster", self.node);
-                tell(&*self.store);
+                self.store.nudge();
             }
             Err(error) => {
                 let error = telemetry::with_causes(&error);
@@ -333,9 +333,6 @@ impl Contender {
         show(&self.shown_held, self.owned.clone());
     }
 }
-
-/// Where the others are to be told that leases have moved. No store passes it on: they find it in their next round.
-const fn tell(_store: &dyn ReadStore) {}
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)

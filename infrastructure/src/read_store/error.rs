@@ -1,6 +1,7 @@
 //! How a read store fails.
 
-/// Why a query or transaction did not happen. A failed transaction left no trace.
+/// Why a query or transaction did not happen. A failed transaction left no trace, but see
+/// [`Unavailable`](Self::Unavailable).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadStoreError {
     /// A statement changed another number of rows than it must: somebody else owns them.
@@ -17,7 +18,7 @@ pub enum ReadStoreError {
     /// No room on the device.
     #[error("the read store's device is full")]
     Full,
-    /// Another try may succeed.
+    /// Another try may succeed. The answer to a commit may be what was lost, so a transaction may have happened.
     #[error("the read store is unavailable: {0}")]
     Unavailable(String),
     /// What is stored is not what was written. Delete the read store; it is rebuilt from the events.

@@ -5,8 +5,17 @@
 //! each engine maps them to its own types (SQLite: uuid as 16-byte BLOB, timestamp as microseconds since 1970, JSON as
 //! TEXT). Tables declare their columns as `UUID`, `TIMESTAMPTZ`, `BIGINT`, `TEXT` and `JSONB`, which both engines
 //! accept.
+//!
+//! Text is compared and sorted by its bytes. On SQLite that is so anyway; the PostgreSQL adapter sees to it by making
+//! each column that a `CREATE TABLE` or `ALTER TABLE` declares as `TEXT` with `COLLATE "C"`.
+//!
+//! JSON comes back as the same document; a store may give it back in canonical form (keys sorted by bytes, no white
+//! space, numbers without exponent), so who compares bytes writes canonical text.
+//!
+//! A text must not hold the character U+0000: PostgreSQL refuses it.
 
 mod error;
+mod postgres;
 mod sqlite;
 mod value;
 
@@ -16,6 +25,11 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 pub use error::ReadStoreError;
+#[cfg(all(unix, feature = "testing"))]
+pub use postgres::testing;
+pub use postgres::{
+    PostgresOpenError, PostgresReadStore, PostgresReadStoreOptions, PostgresTls, PostgresUrl, PostgresUrlError,
+};
 pub use sqlite::{SqliteReadStore, SqliteReadStoreOptions};
 pub use value::{RawValue, Row, Value};
 
@@ -79,12 +93,20 @@ impl Statement {
 /// 3. A query sees every transaction that returned before it started, and no part of an unfinished one.
 /// 4. Values come back as they went in: uuid, timestamp (microseconds), 64-bit integer, text, JSON, null.
 /// 5. After a restart every transaction is there whole or not at all, and no later one without an earlier one.
+/// 6. Text compares and sorts by its bytes.
+/// 7. Whoever waits for a nudge hears of one that is given on the same store, and where processes share a database, in
+///    any of them.
 #[async_trait]
 pub trait ReadStore: Send + Sync + std::fmt::Debug {
     /// The rows of a query.
     async fn query(&self, query: Query) -> Result<Vec<Row>, ReadStoreError>;
 
     /// Runs statements in order in one transaction.
+    ///
+    /// Every statement writes: it inserts, updates or deletes rows, or makes, alters or drops tables and indexes. After
+    /// [`ReadStoreError::Unavailable`] the transaction may have happened all the same, if the store was lost between the
+    /// commit and its answer. So whoever tries it again guards it with a statement that must change a row and cannot do
+    /// so twice, as the checkpoint of a projection does. After any other error it did not happen.
     async fn transaction(&self, statements: Vec<Statement>) -> Result<(), ReadStoreError>;
 
     /// Tells every process on the same store that something was committed. It returns at once, and what it tells may

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::ReadStoreError;
 
 /// A value on its way in or out.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Value {
     /// Nothing.
     Null,
@@ -31,7 +31,7 @@ pub struct Row(pub Vec<RawValue>);
 pub enum RawValue {
     /// Nothing.
     Null,
-    /// An integer, or a SQLite timestamp.
+    /// An integer, a truth (0 or 1), or a SQLite timestamp.
     Int(i64),
     /// Text or JSON.
     Text(String),

@@ -2,7 +2,7 @@
 //!
 //! Each case gets an empty store. Promise 5 is about restarts and has a suite of its own.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use infrastructure::read_store::{Cost, Query, ReadStore, ReadStoreError, Row, Statement, Value};
@@ -23,6 +23,12 @@ macro_rules! read_store_cases {
                 readers_beside_a_writer_see_whole_transactions_only,
                 promise_4_values_come_back_as_they_went_in,
                 json_comes_back_as_the_same_document,
+                canonical_json_comes_back_as_the_same_text,
+                many_rows_come_back_as_they_went_in,
+                sums_and_counts_are_integers,
+                a_limit_may_be_a_value,
+                promise_6_text_compares_and_sorts_by_its_bytes,
+                promise_7_a_nudge_is_heard,
                 nothing_comes_back_as_nothing,
                 placeholders_may_stand_in_any_order,
                 a_placeholder_may_stand_twice,
@@ -229,7 +235,7 @@ pub async fn promise_4_values_come_back_as_they_went_in(store: Store) {
 pub async fn json_comes_back_as_the_same_document(store: Store) {
     run(&*store, "CREATE TABLE documents (n BIGINT NOT NULL PRIMARY KEY, body JSONB)", vec![]).await;
     let documents = [
-        r#"{"b":[1,2.5,-3e2,null,true],"a":{"ü":"世界 🦀","empty":""}}"#,
+        r#"{"b":[1,2.5,-300.25,null,true],"a":{"ü":"世界 🦀","empty":""}}"#,
         "[]",
         "{}",
         "null",
@@ -245,6 +251,131 @@ pub async fn json_comes_back_as_the_same_document(store: Store) {
         let found = rows(&*store, "SELECT body FROM documents WHERE n = $1", vec![Value::Int(n)]).await;
         let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
         assert_eq!(json(found[0].json(0).expect("a document")), json(document));
+    }
+}
+
+/// Keys sorted by their bytes and no white space: whoever writes that may compare the text.
+pub async fn canonical_json_comes_back_as_the_same_text(store: Store) {
+    run(&*store, "CREATE TABLE documents (n BIGINT NOT NULL PRIMARY KEY, body JSONB)", vec![]).await;
+    let documents = [
+        r#"{"B":1,"a":[{"long key":null,"z":{}}],"bb":"\"\\\n\u0001/ü🦀","c":-12.50}"#,
+        "[[],[true,false],\"a, b: c\"]",
+        "-9223372036854775808",
+        "12345678901234567890.123456789",
+    ];
+    for (n, document) in (0..).zip(documents) {
+        let values = vec![Value::Int(n), Value::Json(document.to_owned())];
+        run(&*store, "INSERT INTO documents (n, body) VALUES ($1, $2)", values).await;
+        let found = rows(&*store, "SELECT body FROM documents WHERE n = $1", vec![Value::Int(n)]).await;
+        assert_eq!(found[0].json(0), Ok(document));
+    }
+}
+
+/// Promise 4, for many rows of one statement, which an engine may write together.
+pub async fn many_rows_come_back_as_they_went_in(store: Store) {
+    const ROWS: i64 = 1_300;
+    let table = "CREATE TABLE kinds (id UUID NOT NULL, n BIGINT, body TEXT, at TIMESTAMPTZ, doc JSONB, \
+                 PRIMARY KEY (id, body))";
+    run(&*store, table, vec![]).await;
+    let row = |n: i64| {
+        let id = u128::try_from(n / 2).expect("a small number");
+        let optional = |value: Value| if n % 3 == 0 { Value::Null } else { value };
+        vec![
+            Value::Timestamp(micros(n - 7)),
+            Value::Uuid(Uuid::from_u128(id)),
+            optional(Value::Int(-n)),
+            optional(Value::Json(format!("[{n}]"))),
+            Value::Text(format!("body\u{e9} {}", n % 2)),
+        ]
+    };
+    // The columns stand in another order than the values.
+    let sql = "INSERT INTO kinds (n, body, at, id, doc) VALUES ($3, $5, $1, $2, $4) \
+               ON CONFLICT (body, id) DO UPDATE SET n = excluded.n, at = excluded.at";
+    let mut all: Vec<Vec<Value>> = (0..ROWS).map(row).collect();
+    // One that is there already, and one that comes twice in the same statement.
+    let twice = [Value::Timestamp(micros(0)), Value::Uuid(Uuid::from_u128(0)), Value::Int(77)];
+    all.push([&twice[..], &[Value::Json("[0]".to_owned()), Value::Text("body\u{e9} 0".to_owned())]].concat());
+    store.transaction(vec![Statement::each(sql, all)]).await.expect("rows");
+
+    let found = rows(&*store, "SELECT n, body, at, doc FROM kinds ORDER BY id, body", vec![]).await;
+    assert_eq!(found.len(), usize::try_from(ROWS).expect("a small number"));
+    assert_eq!((found[0].int(0), found[0].timestamp(2)), (Ok(77), Ok(micros(0))), "the last one wins");
+    for (n, found) in (0..).zip(&found).skip(1) {
+        assert_eq!(found.text(1), Ok(format!("body\u{e9} {}", n % 2).as_str()));
+        assert_eq!(found.timestamp(2), Ok(micros(n - 7)));
+        if n % 3 == 0 {
+            assert!(found.is_null(0) && found.is_null(3), "{found:?}");
+        } else {
+            assert_eq!((found.int(0), found.json(3)), (Ok(-n), Ok(format!("[{n}]").as_str())));
+        }
+    }
+}
+
+/// What an engine computes from integers is an integer.
+pub async fn sums_and_counts_are_integers(store: Store) {
+    create_counters(&*store).await;
+    store.transaction(vec![insert(1, i64::MAX - 1), insert(2, 1), insert(3, -20_000)]).await.expect("rows");
+    let sql = "SELECT sum(n), count(*), min(n), coalesce(sum(n), 0), 7 FROM counters WHERE id <= $1";
+    let found = rows(&*store, sql, vec![Value::Int(2)]).await;
+    let numbers: Vec<_> = (0..5).map(|column| found[0].int(column)).collect();
+    assert_eq!(numbers, [Ok(i64::MAX), Ok(2), Ok(1), Ok(i64::MAX), Ok(7)]);
+    let sql = "SELECT sum(n) FROM counters WHERE id = $1 OR id = $2";
+    let sum = async |one, other| rows(&*store, sql, vec![Value::Int(one), Value::Int(other)]).await;
+    assert_eq!(sum(3, 3).await[0].int(0), Ok(-20_000));
+    assert_eq!(sum(3, 2).await[0].int(0), Ok(-19_999));
+    assert!(sum(9, 9).await[0].is_null(0), "the sum of nothing");
+    let sql = "SELECT id FROM counters GROUP BY id, n HAVING sum(n) = $1";
+    assert_eq!(rows(&*store, sql, vec![Value::Int(-20_000)]).await[0].int(0), Ok(3));
+}
+
+/// How many rows are wanted may be a value.
+pub async fn a_limit_may_be_a_value(store: Store) {
+    create_counters(&*store).await;
+    store.transaction((1..=5).map(|id| insert(id, id)).collect()).await.expect("rows");
+    let sql = "SELECT id, n FROM counters ORDER BY id LIMIT $1 OFFSET $2";
+    assert_eq!(pairs(&rows(&*store, sql, vec![Value::Int(2), Value::Int(1)]).await), [(2, 2), (3, 3)]);
+}
+
+/// Promise 6: an index, an order and a comparison go by the bytes of a text, whatever language its database speaks.
+pub async fn promise_6_text_compares_and_sorts_by_its_bytes(store: Store) {
+    // Their order in most languages is another one.
+    const SORTED: [&str; 9] = ["", "B", "Z", "_", "a", "a b", "aB", "\u{e4}", "\u{1f980}"];
+    let table = "CREATE TABLE words (id BIGINT NOT NULL PRIMARY KEY, word TEXT NOT NULL, \"text\" text)";
+    run(&*store, table, vec![]).await;
+    run(&*store, "ALTER TABLE words ADD COLUMN other TEXT NOT NULL DEFAULT 'TEXT'", vec![]).await;
+    run(&*store, "CREATE INDEX words_by_word ON words (word, id)", vec![]).await;
+    let row = |(id, word): (i64, &&str)| {
+        let word = Value::Text((*word).to_owned());
+        vec![Value::Int(id), word.clone(), word.clone(), word]
+    };
+    let insert = "INSERT INTO words (id, word, \"text\", other) VALUES ($1, $2, $3, $4)";
+    // Every second one first.
+    let (even, odd): (Vec<_>, Vec<_>) = (0..).zip(&SORTED).partition(|(id, _)| id % 2 == 0);
+    let mixed = odd.into_iter().chain(even).map(row).collect();
+    store.transaction(vec![Statement::each(insert, mixed)]).await.expect("rows");
+
+    for column in ["word", "\"text\"", "other"] {
+        let found = rows(&*store, &format!("SELECT {column} FROM words ORDER BY {column}"), vec![]).await;
+        let found: Vec<_> = found.iter().map(|row| row.text(0).expect("a word")).collect();
+        assert_eq!(found, SORTED, "{column}");
+        let mut after = (Value::Text(String::new()), Value::Int(-1));
+        for (id, word) in (0..).zip(SORTED) {
+            let sql =
+                format!("SELECT {column}, id FROM words WHERE ({column}, id) > ($1, $2) ORDER BY {column}, id LIMIT 1");
+            let found = rows(&*store, &sql, vec![after.0, after.1]).await;
+            assert_eq!((found[0].text(0), found[0].int(1)), (Ok(word), Ok(id)), "{column}");
+            after = (Value::Text(word.to_owned()), Value::Int(id));
+        }
+    }
+}
+
+/// Promise 7, within one process.
+pub async fn promise_7_a_nudge_is_heard(store: Store) {
+    let mut nudges = store.nudges();
+    for _ in 0..3 {
+        nudges.borrow_and_update();
+        store.nudge();
+        tokio::time::timeout(Duration::from_secs(30), nudges.changed()).await.expect("in time").expect("it is open");
     }
 }
 

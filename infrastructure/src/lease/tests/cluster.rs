@@ -86,6 +86,14 @@ impl ReadStore for Door {
         }
         self.pass(|| at_once(self.store.transaction(statements))).await
     }
+
+    fn nudge(&self) {
+        self.store.nudge();
+    }
+
+    fn nudges(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.store.nudges()
+    }
 }
 
 /// Does it without letting time pass: the clock of a test runs on whenever its thread waits for another one.
