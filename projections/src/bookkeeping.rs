@@ -8,7 +8,7 @@ use infrastructure::{
     read_store::{Cost, Query, ReadStore, ReadStoreError, Row, Statement, Value},
 };
 
-use crate::{shape::Shape, slices::sql};
+use crate::{origin, shape::Shape, slices::sql};
 
 /// A generation of a projection's tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,7 +127,8 @@ pub(crate) async fn prepare(store: &dyn ReadStore) -> Result<(), ReadStoreError>
     )";
     let numbers =
         "CREATE TABLE IF NOT EXISTS projection_numbers (name TEXT NOT NULL PRIMARY KEY, last BIGINT NOT NULL)";
-    let statements = vec![Statement::once(create, vec![]), Statement::once(numbers, vec![]), sql::create()];
+    let statements =
+        vec![Statement::once(create, vec![]), Statement::once(numbers, vec![]), sql::create(), origin::sql::create()];
     store.transaction(statements).await?;
     if !has(store, COLUMNS).await? {
         let added = [

@@ -123,6 +123,12 @@ pub enum ManagerError {
         /// The end of the log.
         head: Position,
     },
+    /// The read models are of another log.
+    #[error(
+        "the read models were folded from another log: the read store belongs to another event store. Set the event store \
+         that belongs to it, or another, empty read store"
+    )]
+    OtherLog,
     /// The read store failed.
     #[error("the read store failed")]
     Rows(#[from] ReadStoreError),

@@ -15,6 +15,7 @@ mod hub;
 mod keyed;
 mod manager;
 pub mod order_summary;
+mod origin;
 mod parking;
 pub mod product_catalog;
 pub mod product_sales;

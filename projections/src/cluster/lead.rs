@@ -16,10 +16,12 @@ use uuid::Uuid;
 
 use super::{Membership, Names, holding, sql};
 use crate::{
-    ManagerError,
+    ManagerError, bookkeeping,
     context::Context,
+    shape::{CheckError, Checked, Look},
+    slices::slice_of,
     status::Monitor,
-    worker::{CompareError, Held, Order, SwitchError, Worker},
+    worker::{CompareError, Held, Order, SwitchError, Which, Worker, some_keys},
 };
 
 /// How long until a lead that could not begin tries again.
@@ -150,8 +152,16 @@ impl Lead {
         Ok(())
     }
 
-    /// Carries an order out with the whole projection in hand.
+    /// Carries an order out with the whole projection in hand; a look at some rows only if it finds something.
     async fn obey(&self, order: Order) {
+        let order = match order {
+            Order::Check { which: Which::Some { dice, count }, answer } => match self.doubtful(dice, count).await {
+                Ok((_, keys)) if !keys.is_empty() => Order::Check { which: Which::Keys(keys), answer },
+                Ok((rows, _)) => return drop(answer.send(Ok(Checked { rows, ..Checked::default() }))),
+                Err(error) => return drop(answer.send(Err(error))),
+            },
+            order => order,
+        };
         match holding::take(&self.context, self.id).await {
             Ok(held) => {
                 let (_orders, none) = mpsc::channel(1);
@@ -179,6 +189,30 @@ impl Lead {
                 refuse(order, reason);
             }
         }
+    }
+}
+
+impl Lead {
+    /// Looks at some rows while the workers go on. A row that differs may only have moved on since its slice's position was
+    /// read: it is to be looked at again. Gives how many were looked at, and those that differ.
+    async fn doubtful(&self, dice: u64, count: usize) -> Result<(u64, Vec<Uuid>), CheckError> {
+        let Context { rows, events, shape, .. } = &self.context;
+        let serving = sql::serving(&**rows).await?.remove(self.context.name());
+        let is_own = |serving: &sql::Serving| bookkeeping::is_of(&**shape, serving.version, &serving.form);
+        let Some(serving) = serving.filter(is_own) else { return Ok((0, Vec::new())) };
+        let look = |position| Look { store: &**rows, events: &**events, generation: serving.generation, position };
+        let stored = serving.slices.iter().min().copied().unwrap_or_default();
+        let (mut looked_at, mut doubtful) = (0, Vec::new());
+        for key in some_keys(&self.context, look(stored), dice, count).await? {
+            let count = u32::try_from(serving.slices.len()).unwrap_or(u32::MAX);
+            let at = serving.slices.get(slice_of(key, count) as usize).copied().unwrap_or(stored);
+            let checked = shape.check(look(at), &[key]).await?;
+            looked_at += checked.rows;
+            if !checked.differences.is_empty() {
+                doubtful.push(key);
+            }
+        }
+        Ok((looked_at, doubtful))
     }
 }
 

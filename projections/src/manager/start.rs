@@ -11,7 +11,7 @@ use crate::{
     bookkeeping::{self, Generation, GenerationState},
     cluster::Leading,
     context::Context,
-    parking,
+    origin, parking,
     rebuild::{self, Plan, discard},
     slot::{RebuildSlot, TakenSlot},
     standby::Standby,
@@ -44,6 +44,7 @@ impl ProjectionManager {
     pub(crate) async fn start(declared: Vec<Declared>, surroundings: Surroundings) -> Result<Self, ManagerError> {
         bookkeeping::prepare(&*surroundings.rows).await?;
         parking::sql::prepare(&*surroundings.rows).await?;
+        origin::check(&*surroundings.events, &*surroundings.rows).await?;
         if let Some(cluster) = surroundings.options.cluster.clone() {
             return Self::start_shared(declared, surroundings, cluster).await;
         }

@@ -22,7 +22,7 @@ pub(crate) use self::order::{CompareError, Compared, Order, SwitchError, Which, 
 use crate::{
     Pause, ProjectionState, StopCause, StoppedAt,
     context::Context,
-    shape::{ApplyError, Audience},
+    shape::{ApplyError, Audience, CheckError, Look},
     track::{ReleaseError, Track, TrackError},
 };
 
@@ -498,8 +498,20 @@ pub(crate) fn report_stop(context: &Context, stopped: &StoppedAt) {
     metrics::gauge!(telemetry::PROJECTION_STOPPED, "projection" => name).set(1.0);
 }
 
+/// The keys of some rows and of some events, which ones `dice` decides.
+pub(crate) async fn some_keys(
+    context: &Context,
+    look: Look<'_>,
+    dice: u64,
+    count: usize,
+) -> Result<Vec<Uuid>, CheckError> {
+    let mut keys = context.shape.sample(look, dice, count.div_ceil(2)).await?;
+    keys.extend(keys_of_some_events(context, look.position, dice, count / 2).await?);
+    Ok(keys)
+}
+
 /// The keys of some events of the log, from a place on that `dice` chooses.
-pub(crate) async fn keys_of_some_events(
+async fn keys_of_some_events(
     context: &Context,
     up_to: Position,
     dice: u64,

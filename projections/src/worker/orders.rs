@@ -7,7 +7,7 @@ use infrastructure::{
 };
 use uuid::Uuid;
 
-use super::{CompareError, Compared, Frozen, Held, Order, SwitchError, Which, Worker, feed::Feed, keys_of_some_events};
+use super::{CompareError, Compared, Frozen, Held, Order, SwitchError, Which, Worker, feed::Feed, some_keys};
 use crate::{
     bookkeeping::{self, GenerationState},
     shape::{Audience, CheckError, Checked, Repaired},
@@ -87,11 +87,7 @@ impl Worker {
         let look = track.look(&self.context);
         let keys = match which {
             Which::Keys(keys) => keys,
-            Which::Some { dice, count } => {
-                let mut keys = self.context.shape.sample(look, dice, count.div_ceil(2)).await?;
-                keys.extend(keys_of_some_events(&self.context, track.position, dice, count / 2).await?);
-                keys
-            }
+            Which::Some { dice, count } => some_keys(&self.context, look, dice, count).await?,
         };
         self.context.shape.check(look, &keys).await
     }

@@ -24,8 +24,8 @@ pub use log::{Event, Happened, Log};
 use crate::server::temp_dir;
 
 /// Tables of the read store that belong to no generation.
-const BOOKKEEPING: [&str; 4] =
-    ["projection_generations", "projection_numbers", "projection_parked", "projection_slices"];
+const BOOKKEEPING: [&str; 5] =
+    ["projection_generations", "projection_numbers", "projection_parked", "projection_slices", "projection_origin"];
 
 /// A generation as the bookkeeping has it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use std::{
 
 use async_trait::async_trait;
 use tempfile::TempDir;
-use tokio::time::sleep;
+use tokio::{sync::watch, time::sleep};
 
 use super::*;
 use crate::read_store::{Cost, Query, Row, SqliteReadStore, SqliteReadStoreOptions, Statement, Value};
@@ -91,7 +91,7 @@ impl ReadStore for Door {
         self.store.nudge();
     }
 
-    fn nudges(&self) -> tokio::sync::watch::Receiver<u64> {
+    fn nudges(&self) -> watch::Receiver<u64> {
         self.store.nudges()
     }
 }

@@ -1,0 +1,26 @@
+//! The table `projection_origin`, of one row.
+
+use infrastructure::read_store::{Cost, Query, ReadStore, ReadStoreError, Statement, Value};
+
+use super::Origin;
+use crate::bookkeeping::{number_of, position};
+
+/// Makes the table if it is not there.
+pub(crate) fn create() -> Statement {
+    let create = "CREATE TABLE IF NOT EXISTS projection_origin \
+                  (id BIGINT NOT NULL PRIMARY KEY, position BIGINT NOT NULL, event_id UUID NOT NULL)";
+    Statement::once(create, vec![])
+}
+
+pub(super) async fn read(store: &dyn ReadStore) -> Result<Option<Origin>, ReadStoreError> {
+    let sql = "SELECT position, event_id FROM projection_origin WHERE id = 1";
+    let rows = store.query(Query { sql: sql.into(), params: vec![], cost: Cost::Point }).await?;
+    rows.first().map(|row| Ok(Origin { position: position(row.int(0)?), event: row.uuid(1)? })).transpose()
+}
+
+/// Rolls back if a log is remembered already.
+pub(super) fn remember(origin: Origin) -> Statement {
+    let sql = "INSERT INTO projection_origin (id, position, event_id) VALUES (1, $1, $2) ON CONFLICT (id) DO NOTHING";
+    let params = vec![Value::Int(number_of(origin.position)), Value::Uuid(origin.event)];
+    Statement::once(sql, params).must_change(1)
+}
