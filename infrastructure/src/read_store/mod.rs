@@ -14,6 +14,7 @@
 //! A text must not hold the character U+0000: PostgreSQL refuses it.
 
 mod error;
+mod json;
 mod postgres;
 mod sqlite;
 mod value;
@@ -24,6 +25,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 pub use error::ReadStoreError;
+pub use json::canonical_json;
 #[cfg(all(unix, feature = "testing"))]
 pub use postgres::testing;
 pub use postgres::{

@@ -28,6 +28,14 @@ impl ReadStore for Overtaken<'_> {
         self.store.transaction(first).await.expect("the other one is first");
         self.store.transaction(statements).await
     }
+
+    fn nudge(&self) {
+        self.store.nudge();
+    }
+
+    fn nudges(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.store.nudges()
+    }
 }
 
 async fn generation_1(store: &dyn ReadStore, state: GenerationState) {
