@@ -2,7 +2,7 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
-use infrastructure::read_store::{Cost, Query, RawValue, ReadStoreError, Row, Statement, Value};
+use infrastructure::read_store::{Cost, Query, RawValue, ReadStoreError, Row, Statement, Value, canonical_json};
 use quick_cache::sync::Cache;
 use uuid::Uuid;
 use xxhash_rust::xxh3::Xxh3Default;
@@ -46,7 +46,8 @@ impl TableSql {
             } else if kind.contains("NOT NULL") || there.iter().any(|column| column.split(' ').next() == Some(*name)) {
                 return None;
             } else {
-                columns.push(format!("NULL AS {name}"));
+                let kind = kind.split(' ').next().unwrap_or_default();
+                columns.push(format!("CAST(NULL AS {kind}) AS {name}"));
             }
         }
         let table = table_name(M::NAME, generation);
@@ -115,14 +116,27 @@ impl TableSql {
         Query { sql: Arc::clone(&self.load_some), params: keys.map(Value::Uuid).collect(), cost: Cost::Point }
     }
 
-    /// Writes these rows, old or new.
+    /// Writes these rows, old or new. Their JSON is canonical, because a store need not keep its text: another one would
+    /// be read back, and the checksums would not agree.
     pub(crate) fn upsert(&self, rows: Vec<Vec<Value>>) -> Statement {
+        debug_assert!(
+            rows.iter().flatten().all(is_canonical),
+            "{} writes JSON in another form than `canonical_json` gives: sort the fields by their names",
+            self.name
+        );
         Statement::each(Arc::clone(&self.upsert), rows)
     }
 
     /// Removes the rows with these keys.
     pub(crate) fn delete(&self, keys: &[Uuid]) -> Statement {
         Statement::each(Arc::clone(&self.delete), keys.iter().map(|key| vec![Value::Uuid(*key)]).collect())
+    }
+}
+
+fn is_canonical(value: &Value) -> bool {
+    match value {
+        Value::Json(json) => canonical_json(json).is_ok_and(|canonical| canonical == *json),
+        Value::Null | Value::Int(_) | Value::Text(_) | Value::Uuid(_) | Value::Timestamp(_) => true,
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the tests of this crate share: events with a place in the log, read stores that fail, models on a table.
 
+mod engine;
+
 use std::{
     path::Path,
     sync::{Arc, Mutex},
@@ -16,11 +18,13 @@ use domain::{
 use infrastructure::{
     codec,
     event_store::{Append, Direction, EventStore, ExpectedRevision, NewEvent, Position, Revision, StreamId},
-    read_store::{Query, ReadStore, ReadStoreError, Row, SqliteReadStore, SqliteReadStoreOptions, Statement},
+    read_store::{Query, ReadStore, ReadStoreError, Row, Statement},
 };
 use tempfile::TempDir;
+use tokio::sync::watch;
 use uuid::Uuid;
 
+use self::engine::Rows;
 use crate::{
     Decoded, KeyedFold, Served,
     shape::{KeyedShape, Shape as _},
@@ -117,8 +121,8 @@ pub(crate) async fn append_raw(store: &dyn EventStore, stream: StreamId, type_na
     appended.positions[0]
 }
 
-pub(crate) fn open_rows(path: &Path) -> SqliteReadStore {
-    SqliteReadStore::open(path, SqliteReadStoreOptions::default()).unwrap()
+pub(crate) fn open_rows(path: &Path) -> Rows {
+    Rows::open(path)
 }
 
 /// A read store in a folder of its own.
@@ -164,7 +168,7 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
 /// A read store that fails as often as it is told, and remembers what it was asked to write.
 #[derive(Debug)]
 pub(crate) struct FaultRows {
-    inner: SqliteReadStore,
+    inner: Rows,
     transactions: Mutex<Vec<ReadStoreError>>,
     queries: Mutex<Vec<ReadStoreError>>,
     unanswered: Mutex<Vec<ReadStoreError>>,
@@ -175,7 +179,7 @@ pub(crate) struct FaultRows {
 }
 
 impl FaultRows {
-    pub(crate) fn new(inner: SqliteReadStore) -> Self {
+    pub(crate) fn new(inner: Rows) -> Self {
         Self {
             inner,
             transactions: Mutex::default(),
@@ -278,7 +282,7 @@ impl ReadStore for FaultRows {
         self.inner.nudge();
     }
 
-    fn nudges(&self) -> tokio::sync::watch::Receiver<u64> {
+    fn nudges(&self) -> watch::Receiver<u64> {
         self.inner.nudges()
     }
 }

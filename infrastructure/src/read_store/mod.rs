@@ -15,6 +15,7 @@
 //! A text must not hold the character U+0000: PostgreSQL refuses it.
 
 mod error;
+mod json;
 mod postgres;
 mod sqlite;
 mod value;
@@ -25,6 +26,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 pub use error::ReadStoreError;
+pub use json::canonical_json;
 #[cfg(all(unix, feature = "testing"))]
 pub use postgres::testing;
 pub use postgres::{

@@ -2,12 +2,13 @@
 
 use domain::{
     order::{CancelReason, OrderLine},
-    values::{Currency, CustomerId, Label, Money, OrderId},
+    values::{Currency, CustomerId, Label, Money, OrderId, ProductId, Quantity, Sku},
 };
 use infrastructure::{
     event_store::{Revision, StreamId},
     read_store::{ReadStoreError, Row, Value},
 };
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::{NAME, OrderRow, OrderStatus, OrderSummary, VERSION, fold};
@@ -63,7 +64,7 @@ impl KeyedFold for OrderSummary {
             Value::Text(row.status.as_str().to_owned()),
             Value::Int(row.total.minor()),
             Value::Text(row.total.currency().code().to_owned()),
-            Value::Json(serde_json::to_string(&row.lines).expect("order lines are plain data")),
+            Value::Json(stored_lines(&row.lines)),
             optional(row.cancel_reason.map(|reason| reason_word(reason).to_owned())),
             optional(row.tracking.as_ref().map(|tracking| tracking.as_str().to_owned())),
             Value::Timestamp(row.placed_at),
@@ -99,6 +100,34 @@ impl KeyedFold for OrderSummary {
     fn topics(row: &OrderRow) -> Vec<Uuid> {
         vec![row.customer.uuid()]
     }
+}
+
+/// A line as the table holds it. Its fields stand in the order of their names, because a row must read as it was written
+/// in every engine.
+#[derive(Serialize)]
+struct StoredLine<'a> {
+    name: &'a Label,
+    product: ProductId,
+    quantity: Quantity,
+    sku: &'a Sku,
+    unit_price: StoredPrice<'a>,
+}
+
+#[derive(Serialize)]
+struct StoredPrice<'a> {
+    currency: &'a str,
+    minor: i64,
+}
+
+fn stored_lines(lines: &[OrderLine]) -> String {
+    let stored = lines.iter().map(|OrderLine { product, sku, name, quantity, unit_price }| StoredLine {
+        name,
+        product: *product,
+        quantity: *quantity,
+        sku,
+        unit_price: StoredPrice { currency: unit_price.currency().code(), minor: unit_price.minor() },
+    });
+    serde_json::to_string(&stored.collect::<Vec<_>>()).expect("order lines are plain data")
 }
 
 const REASONS: [CancelReason; 4] =

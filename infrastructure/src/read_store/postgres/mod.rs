@@ -8,7 +8,6 @@
 //! again is not told to its caller. What it cannot, it says with what to do.
 
 mod error;
-mod json;
 mod nudge;
 mod open;
 mod options;

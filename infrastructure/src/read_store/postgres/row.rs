@@ -7,8 +7,7 @@ use tokio_postgres::types::{FromSql, Type};
 use uuid::Uuid;
 
 use super::{
-    super::{RawValue, ReadStoreError, Row},
-    json::canonical,
+    super::{RawValue, ReadStoreError, Row, canonical_json},
     value::EPOCH_MICROS,
 };
 
@@ -39,10 +38,10 @@ impl<'a> FromSql<'a> for Read {
             }
             Type::UUID => Some(RawValue::Uuid(Uuid::from_slice(raw)?)),
             Type::TIMESTAMPTZ => moment(i64::from_be_bytes(raw.try_into()?)).map(RawValue::Timestamp),
-            Type::JSON => Some(RawValue::Text(canonical(std::str::from_utf8(raw)?)?)),
+            Type::JSON => Some(RawValue::Text(canonical_json(std::str::from_utf8(raw)?)?)),
             Type::JSONB => {
                 let (_version, text) = raw.split_first().ok_or("no version")?;
-                Some(RawValue::Text(canonical(std::str::from_utf8(text)?)?))
+                Some(RawValue::Text(canonical_json(std::str::from_utf8(text)?)?))
             }
             _ => None,
         };

@@ -138,8 +138,8 @@ async fn a_model_that_cannot_be_rebuilt_does_not_keep_the_others_back() {
 #[tokio::test]
 async fn a_row_that_is_not_what_was_written_is_found_before_it_serves() {
     let tampering = [
-        "UPDATE notes_g2 SET trail = '1' WHERE id = (SELECT max(id) FROM notes_g2)",
-        "DELETE FROM notes_g2 WHERE id = (SELECT min(id) FROM notes_g2)",
+        "UPDATE notes_g2 SET trail = '1' WHERE id = (SELECT id FROM notes_g2 ORDER BY id DESC LIMIT 1)",
+        "DELETE FROM notes_g2 WHERE id = (SELECT id FROM notes_g2 ORDER BY id LIMIT 1)",
         "INSERT INTO notes_g2 (id, trail, weight) VALUES (x'00000000000000000000000000000001', '1 2', 0)",
         "UPDATE notes_g2 SET weight = 8",
     ];

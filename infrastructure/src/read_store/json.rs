@@ -6,8 +6,9 @@ use serde_json::{Error, value::RawValue};
 
 /// The same document in the canonical form. Numbers keep their digits.
 ///
-/// A JSONB column keeps no text: the server writes one with keys by their length, and blanks.
-pub(super) fn canonical(json: &str) -> Result<String, Error> {
+/// A JSONB column of PostgreSQL keeps no text: the server writes one with keys by their length, and blanks. What comes
+/// back from there has been given this form; what is to come back byte for byte must have it when it is written.
+pub fn canonical_json(json: &str) -> Result<String, Error> {
     let mut out = String::with_capacity(json.len());
     write(json, &mut out)?;
     Ok(out)
