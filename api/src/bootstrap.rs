@@ -3,24 +3,31 @@
 //! The core (stores, executors, projections) has one lifecycle, the edge (sockets, requests) another: a stop drains
 //! the edge first, so that every command that was taken is finished and answered.
 
+mod health;
+mod stores;
+
 use std::{net::SocketAddr, num::NonZeroU32, path::Path, sync::Arc, time::Duration};
 
 use axum::Router;
 use domain::operator::{Operator, OperatorRejection, OperatorState};
 use infrastructure::{
     clock::{Clock, IdSource, SystemClock, SystemIds},
-    event_store::{EventStore, SqliteEventStore, SqliteEventStoreOptions, StoreError},
+    event_store::EventStore,
     execute::{ExecuteError, Executor, ExecutorOptions},
     lifecycle::Lifecycle,
-    read_store::{ReadStore, ReadStoreError, SqliteReadStore, SqliteReadStoreOptions},
+    read_store::ReadStore,
 };
-use projections::{ManagerError, Pause, ProjectionManager, ProjectionOptions, ProjectionState, ReadModels};
+use projections::{
+    ClusterOptions, ManagerError, Pause, ProjectionManager, ProjectionOptions, ProjectionState, ReadModels,
+};
 use tokio::net::TcpListener;
 
+use self::health::StoreHealth;
+pub use self::stores::OpenStoreError;
 use crate::{
     auth::{Authenticator, DevKey, DevKeyError, Issuer, KeyError, KeyFile},
     config::{Config, ConfigError, KeySource, Mode},
-    data_dir::{DataDir, DataDirError, ServerInfo},
+    data_dir::{self, DataDir, DataDirError, ServerInfo},
     edge::{
         self, Authenticate, EdgeLimits, EdgeState, OriginRules, SocketLimits, console,
         operations::{self, Check, Readiness},
@@ -28,7 +35,7 @@ use crate::{
     engine::{Engine, EngineLimits, GuardLimits},
     graphql::{self, SchemaLimits, Services},
     operator,
-    telemetry::{FLUSH_WAIT_MAX, Metrics, Telemetry},
+    telemetry::{FLUSH_WAIT_MAX, Telemetry},
 };
 
 /// How often key files are looked at again.
@@ -43,12 +50,9 @@ pub enum StartError {
     /// The data directory is not to be had.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
-    /// The event store does not open.
-    #[error("the event store does not open")]
-    Events(#[source] StoreError),
-    /// The read store does not open.
-    #[error("the read store does not open")]
-    Rows(#[source] ReadStoreError),
+    /// A store does not open.
+    #[error(transparent)]
+    Stores(#[from] OpenStoreError),
     /// The log of operators' actions cannot be read, which says what is paused.
     #[error("the log of operators' actions cannot be read")]
     OperatorLog(#[source] ExecuteError<OperatorRejection>),
@@ -77,10 +81,10 @@ impl StartError {
         match self {
             Self::Config(error) => error.code(),
             Self::DataDir(error) => error.code(),
-            Self::Events(_) => "EVENT_STORE_UNUSABLE",
-            Self::Rows(_) => "READ_STORE_UNUSABLE",
+            Self::Stores(error) => error.code(),
             Self::OperatorLog(_) => "OPERATOR_LOG_UNREADABLE",
             Self::Projections(ManagerError::AheadOfLog { .. }) => "READ_STORE_AHEAD",
+            Self::Projections(ManagerError::OtherLog) => "READ_STORE_OF_ANOTHER_LOG",
             Self::Projections(_) => "PROJECTIONS_UNUSABLE",
             Self::DevKey(_) => "DEV_KEY_UNUSABLE",
             Self::Keys(_) => "AUTH_KEYS_UNUSABLE",
@@ -93,12 +97,15 @@ impl StartError {
         match self {
             Self::Config(error) => error.advice(),
             Self::DataDir(error) => error.advice(),
-            Self::Events(_) => "check the disk and the file events.db; restore it from a backup if it is damaged",
+            Self::Stores(error) => error.advice(),
             Self::OperatorLog(_) => "see `millrace events check`; start the build that wrote what this one cannot read",
             Self::Projections(ManagerError::AheadOfLog { .. }) => {
                 "put the events.db back that belongs to this read.db, or delete read.db: it is rebuilt from the events"
             }
-            Self::Rows(_) | Self::Projections(_) => {
+            Self::Projections(ManagerError::OtherLog) => {
+                "set the event store that these read models belong to, or give this one a read store of its own, empty"
+            }
+            Self::Projections(_) => {
                 "check the disk; if read.db is damaged, stop the server and delete it: it is rebuilt from the events"
             }
             Self::DevKey(_) => "check that the data directory belongs to this user",
@@ -108,11 +115,46 @@ impl StartError {
     }
 }
 
+/// What a process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Duty {
+    /// It serves the API and keeps the read models.
+    All,
+    /// It serves the API; others keep the read models.
+    Serve,
+    /// It keeps the read models, with others.
+    Work,
+}
+
+impl Duty {
+    const fn works(self) -> bool {
+        matches!(self, Self::All | Self::Work)
+    }
+
+    /// Refuses to share what cannot be shared.
+    fn check(self, config: &Config) -> Result<(), ConfigError> {
+        let role = match self {
+            Self::All => return Ok(()),
+            Self::Serve => "serve",
+            Self::Work => "work",
+        };
+        if config.event_store.url.is_none() {
+            return Err(ConfigError::NotShared { role, key: "event_store.url" });
+        }
+        if config.read_store.url.is_none() {
+            return Err(ConfigError::NotShared { role, key: "read_store.url" });
+        }
+        Ok(())
+    }
+}
+
 /// Stores, executors and projections, running.
 #[derive(Debug)]
 pub struct Core {
     /// The events.
     pub events: Arc<dyn EventStore>,
+    /// The rows that read models consist of.
+    pub rows: Arc<dyn ReadStore>,
     /// The projections.
     pub projections: Arc<ProjectionManager>,
     /// The read models.
@@ -124,21 +166,26 @@ pub struct Core {
 }
 
 impl Core {
-    /// Opens the stores in `data_dir` and starts the projections.
-    pub async fn start(config: &Config, data_dir: &DataDir) -> Result<Self, StartError> {
-        let (events_db, read_db) = (data_dir.events_db(), data_dir.read_db());
-        let events = blocking(move || SqliteEventStore::open(&events_db, SqliteEventStoreOptions::default()));
-        let events: Arc<dyn EventStore> = Arc::new(events.await.map_err(StartError::Events)?);
-        let rows = blocking(move || SqliteReadStore::open(&read_db, SqliteReadStoreOptions::default()));
-        let rows: Arc<dyn ReadStore> = Arc::new(rows.await.map_err(StartError::Rows)?);
+    /// Opens the stores and starts the projections. The data directory must be this process's own if anything of it lies
+    /// there.
+    pub async fn start(config: &Config, duty: Duty) -> Result<Self, StartError> {
+        duty.check(config)?;
+        let events = stores::open_events(config, &DataDir::events_db(&config.data_dir)).await?;
+        let rows = stores::open_rows(config, &DataDir::read_db(&config.data_dir)).await?;
         let lifecycle = Lifecycle::new();
         let operator =
             Executor::new(Arc::clone(&events), Arc::new(SystemClock), lifecycle.clone(), executor_options(config));
         let paused = operator::paused(&operator).await.map_err(StartError::OperatorLog)?;
-        let options = projection_options(config, &paused, &SystemClock);
-        let (read_models, projections) =
-            ReadModels::start(Arc::clone(&events), rows, Arc::new(SystemClock), lifecycle.clone(), options).await?;
-        Ok(Self { events, projections: Arc::new(projections), read_models, operator, lifecycle })
+        let options = projection_options(config, &paused, &SystemClock, duty);
+        let (read_models, projections) = ReadModels::start(
+            Arc::clone(&events),
+            Arc::clone(&rows),
+            Arc::new(SystemClock),
+            lifecycle.clone(),
+            options,
+        )
+        .await?;
+        Ok(Self { events, rows, projections: Arc::new(projections), read_models, operator, lifecycle })
     }
 }
 
@@ -158,24 +205,38 @@ pub struct Server {
     /// Sends metrics and traces. Stops last, so that the others' end is told too.
     export: Lifecycle,
     grace: Duration,
-    data_dir: DataDir,
+    /// Its own, unless everything it keeps is elsewhere.
+    data_dir: Option<DataDir>,
 }
 
 impl Server {
     /// Starts everything and begins to listen. `telemetry` is the process's, installed before.
-    pub async fn start(config: &Config, telemetry: Telemetry) -> Result<Self, StartError> {
+    pub async fn start(config: &Config, telemetry: Telemetry, duty: Duty) -> Result<Self, StartError> {
         let Telemetry { metrics, exporter } = telemetry;
-        let data_dir = DataDir::open(&config.data_dir)?;
+        duty.check(config)?;
+        // Processes that share their stores may share a folder, too: all that lies there then is the development key.
+        let data_dir = match duty {
+            Duty::All => Some(DataDir::open(&config.data_dir)?),
+            Duty::Serve | Duty::Work => None,
+        };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let authenticator = authenticator(config, data_dir.path(), Arc::clone(&clock))?;
-        let core = Core::start(config, &data_dir).await?;
+        let core = Core::start(config, duty).await?;
         let (edge, export) = (Lifecycle::new(), Lifecycle::new());
         edge.spawn(metrics.clone().upkeep(edge.clone()));
-        edge.spawn(reload_keys(Arc::clone(&authenticator), edge.clone()));
         if let Some(exporter) = exporter {
             exporter.start(metrics.clone(), observation(&core), &export);
         }
-        let router = router(config, &core, &edge, authenticator, clock, metrics);
+        let health = StoreHealth::start(Arc::clone(&core.events), Arc::clone(&core.rows), &edge);
+        let tools = operations::router(metrics, readiness(&core, health), observation(&core));
+        let router = match duty {
+            Duty::Work => tools,
+            Duty::All | Duty::Serve => {
+                data_dir::create(&config.data_dir)?;
+                let authenticator = authenticator(config, &config.data_dir, Arc::clone(&clock))?;
+                edge.spawn(reload_keys(Arc::clone(&authenticator), edge.clone()));
+                api_router(config, &core, &edge, authenticator, clock).merge(tools)
+            }
+        };
         let listen = |source| StartError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
@@ -191,7 +252,8 @@ impl Server {
     /// Serves until `stop` resolves; then finishes what is in flight. When it returns, everything is on disk.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), StartError> {
         let url = format!("http://{}", self.address);
-        let _announcement = self.data_dir.announce(&ServerInfo { pid: std::process::id(), url })?;
+        let server = ServerInfo { pid: std::process::id(), url };
+        let _announcement = self.data_dir.as_ref().map(|data_dir| data_dir.announce(&server)).transpose()?;
         let edge = self.edge.clone();
         self.edge.spawn(async move {
             tokio::select! {
@@ -212,13 +274,12 @@ impl Server {
     }
 }
 
-fn router(
+fn api_router(
     config: &Config,
     core: &Core,
     edge: &Lifecycle,
     authenticator: Arc<Authenticator>,
     clock: Arc<dyn Clock>,
-    metrics: Metrics,
 ) -> Router {
     let ids: Arc<dyn IdSource> = Arc::new(SystemIds);
     let services = services(config, core, &clock, &ids);
@@ -246,7 +307,7 @@ fn router(
         ids,
         clock,
     };
-    let router = edge::router(state).merge(operations::router(metrics, readiness(core), observation(core)));
+    let router = edge::router(state);
     match config.mode {
         Mode::Development => router.merge(console::router()),
         Mode::Production => router,
@@ -270,9 +331,9 @@ pub(crate) fn services(config: &Config, core: &Core, clock: &Arc<dyn Clock>, ids
 }
 
 /// What an operator has paused stays paused over a restart.
-fn projection_options(config: &Config, log: &OperatorState, clock: &dyn Clock) -> ProjectionOptions {
+fn projection_options(config: &Config, log: &OperatorState, clock: &dyn Clock, duty: Duty) -> ProjectionOptions {
     let settings = &config.projections;
-    let paused = log.paused.iter().map(|(name, paused)| (name.as_str().to_owned(), operator::pause_of(paused)));
+    let paused = log.paused.iter().map(|(name, paused)| (name.as_str().to_owned(), Pause::of(paused)));
     let everything = Pause {
         by: "the start of the server".to_owned(),
         reason: Some("it was started with `--paused`".to_owned()),
@@ -281,7 +342,8 @@ fn projection_options(config: &Config, log: &OperatorState, clock: &dyn Clock) -
     };
     ProjectionOptions {
         batch_events_max: settings.batch_events.get(),
-        slices: NonZeroU32::MIN,
+        // Where nobody shares the work, there is nothing to divide.
+        slices: if config.read_store.url.is_some() { config.cluster.slices } else { NonZeroU32::MIN },
         event_limit: Duration::from_millis(settings.event_limit_ms.get()),
         rebuild_share: settings.rebuild_share.get(),
         keep_generation: Duration::from_secs(settings.keep_generation_s.get()),
@@ -290,14 +352,38 @@ fn projection_options(config: &Config, log: &OperatorState, clock: &dyn Clock) -
         stall_after: Duration::from_secs(settings.stall_after_s.get()),
         paused: paused.collect(),
         all_paused: settings.paused.then_some(everything),
+        cluster: config.read_store.url.is_some().then(|| cluster_options(config, duty)),
     }
 }
 
+/// How this process takes part in the work on read models that others can reach, too.
+fn cluster_options(config: &Config, duty: Duty) -> ClusterOptions {
+    let host = || hostname().unwrap_or_else(|| "millrace".to_owned());
+    ClusterOptions {
+        id: SystemIds.fresh(),
+        ids: Arc::new(SystemIds),
+        node: config.cluster.node.clone().unwrap_or_else(|| format!("{}-{}", host(), std::process::id())),
+        lease: Duration::from_millis(config.cluster.lease_ms.get()),
+        works: duty.works(),
+        leases_max: config.cluster.leases_max,
+    }
+}
+
+/// What this machine calls itself.
+fn hostname() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    let name = name.trim();
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
 fn executor_options(config: &Config) -> ExecutorOptions {
+    // A store elsewhere pursues an unknown outcome itself, for as long as its budget says.
+    let own_budget = config.event_store.url.as_ref().map_or(0, |_| config.event_store.append_budget_ms.get());
     ExecutorOptions {
         lane_commands_max: config.executor.lane_commands.get(),
         cache_bytes_max: config.executor.cache_bytes.get(),
-        append_timeout: Duration::from_millis(config.executor.append_timeout_ms.get()),
+        append_timeout: Duration::from_millis(config.executor.append_timeout_ms.get() + own_budget),
+        is_shared: config.event_store.url.is_some(),
         unknown_outcome_budget: Duration::from_millis(config.executor.outcome_wait_ms.get()),
     }
 }
@@ -371,16 +457,17 @@ async fn reload_keys(authenticator: Arc<Authenticator>, lifecycle: Lifecycle) {
     }
 }
 
-/// A process is ready once every read model has a generation to serve.
-fn readiness(core: &Core) -> Readiness {
+/// A process is ready while its stores answer, once every read model has a generation to serve.
+fn readiness(core: &Core, health: StoreHealth) -> Readiness {
     let projections = Arc::clone(&core.projections);
     Arc::new(move || {
-        let checks = projections.statuses().into_iter().map(|status| {
+        let models = projections.statuses().into_iter().map(|status| {
             let name = format!("projection:{}", status.name);
             match status.state {
                 ProjectionState::Building => Check::not_ready(name, "it is being built from the events; wait"),
                 // What stands still serves what it has, and says so to whoever asks for more.
                 ProjectionState::Running
+                | ProjectionState::Unattended { .. }
                 | ProjectionState::Retrying { .. }
                 | ProjectionState::Frozen { .. }
                 | ProjectionState::Stopped(_) => Check::ready(name),
@@ -388,7 +475,7 @@ fn readiness(core: &Core) -> Readiness {
                 ProjectionState::Paused(_) => Check::not_ready(name, "it was paused before it was built; resume it"),
             }
         });
-        checks.collect()
+        health.checks().into_iter().chain(models).collect()
     })
 }
 

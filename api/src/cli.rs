@@ -68,6 +68,10 @@ pub struct Settings {
 pub enum RoleCommand {
     /// Serve the API and keep the read models, in one process. This is the default.
     All,
+    /// Serve the API only; others keep the read models. Needs an event store and a read store that processes share.
+    Serve,
+    /// Keep the read models only, together with others. Serves nothing but metrics and health.
+    Work,
     /// Look at projections and steer them: rebuild, pause, roll back, repair. Works while the server runs.
     Projections(Box<ProjectionsArgs>),
     /// The same as `projections rebuild`.

@@ -148,14 +148,14 @@ impl DataDir {
         &self.path
     }
 
-    /// The file of the event store.
-    pub fn events_db(&self) -> PathBuf {
-        self.path.join("events.db")
+    /// The file of the event store in the directory at `path`.
+    pub fn events_db(path: &Path) -> PathBuf {
+        path.join("events.db")
     }
 
-    /// The file of the read models.
-    pub fn read_db(&self) -> PathBuf {
-        self.path.join("read.db")
+    /// The file of the read models in the directory at `path`.
+    pub fn read_db(path: &Path) -> PathBuf {
+        path.join("read.db")
     }
 
     /// The file of the development key in the directory at `path`. Needs no lock: the key never changes.

@@ -9,16 +9,10 @@ pub(crate) mod tests;
 use std::sync::Arc;
 
 use domain::{
-    operator::{
-        OPERATOR_LOG, Operator, OperatorAction, OperatorCommand, OperatorRejection, OperatorState, PausedProjection,
-    },
+    operator::{OPERATOR_LOG, Operator, OperatorAction, OperatorCommand, OperatorRejection, OperatorState},
     values::{Actor, ActorError, Label, LabelError, ProjectionName, ProjectionNameError},
 };
-use infrastructure::{
-    event_store::Position,
-    execute::{CommandMetadata, ExecuteError, Executor, Request},
-};
-use projections::Pause;
+use infrastructure::execute::{CommandMetadata, ExecuteError, Executor, Request};
 
 /// Text that is no part of an action.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,16 +46,6 @@ pub fn command(
 /// What is paused, by whom and why, after everything that was written down before.
 pub async fn paused(executor: &Executor<Operator>) -> Result<Arc<OperatorState>, ExecuteError<OperatorRejection>> {
     Ok(executor.current(OPERATOR_LOG.uuid()).await?.state)
-}
-
-/// What the projection is told of a pause that was written down.
-pub fn pause_of(paused: &PausedProjection) -> Pause {
-    Pause {
-        by: paused.by.to_string(),
-        reason: paused.reason.as_ref().map(ToString::to_string),
-        since: paused.since,
-        at: paused.at.map(Position::new),
-    }
 }
 
 /// The command on its way to the one log.

@@ -52,6 +52,14 @@ pub enum ConfigError {
         /// Those that are set.
         keys: Vec<&'static str>,
     },
+    /// Processes that share the work need stores that they can share.
+    #[error("`millrace {role}` needs `{key}`: a process cannot share what lies in its own data directory")]
+    NotShared {
+        /// The role.
+        role: &'static str,
+        /// What is missing.
+        key: &'static str,
+    },
     /// A value that has the right type and still makes no sense.
     #[error("`{key}`: {message}")]
     Unusable {
@@ -70,7 +78,7 @@ impl ConfigError {
             Self::Invalid { .. } | Self::Unusable { .. } => "CONFIG_INVALID",
             Self::FileUnreadable { .. } => "CONFIG_FILE_UNREADABLE",
             Self::NotLoopback { .. } => "CONFIG_NOT_LOOPBACK",
-            Self::MissingInProduction { .. } => "CONFIG_MISSING",
+            Self::MissingInProduction { .. } | Self::NotShared { .. } => "CONFIG_MISSING",
             Self::AmbiguousKeySource { .. } => "CONFIG_AMBIGUOUS",
         }
     }
@@ -87,6 +95,9 @@ impl ConfigError {
             }
             Self::MissingInProduction { .. } => {
                 "set it; `auth.issuer`, `auth.audience` and one source of keys say whose tokens are accepted"
+            }
+            Self::NotShared { .. } => {
+                "set it, or run `millrace`, which serves and works in one process (docs/operations/cluster.md)"
             }
             Self::AmbiguousKeySource { .. } => "keep one of them",
         }

@@ -21,6 +21,6 @@ pub use load::{ConfigFile, Sources, environment, operator_token};
 pub use otlp::{Otlp, OtlpTarget};
 pub use secret::Secret;
 pub use tree::{
-    Auth, Config, DocumentLimits, Executor, KeySource, Limits, Log, LogFormat, LogOverrides, Mode, Overrides,
-    ProjectionOverrides, Projections, Trust, WebSocketLimits,
+    Auth, Cluster, Config, DocumentLimits, EventStore, Executor, KeySource, Limits, Log, LogFormat, LogOverrides, Mode,
+    Overrides, ProjectionOverrides, Projections, ReadStore, Trust, WebSocketLimits,
 };

@@ -10,6 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, Otlp, Secret, Sources, load, render, settings::settings};
 
+/// Shorter leases, and more slices, than make sense.
+const LEASE_MS_MIN: u64 = 500;
+const SLICES_MAX: u32 = 256;
+
 /// What the process is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -54,6 +58,12 @@ settings! {
         auth: Auth;
         /// What one request, document or socket may ask for.
         limits: Limits;
+        /// Where the events are. Without a `url` they are in the data directory.
+        event_store: EventStore;
+        /// Where the read models are. Without a `url` they are in the data directory.
+        read_store: ReadStore;
+        /// How processes share the work, where the read models are in a database: `millrace serve`, `millrace work`.
+        cluster: Cluster;
         /// The command executor.
         executor: Executor;
         /// The workers that keep the read models.
@@ -145,6 +155,64 @@ settings! {
         starts_burst: NonZeroU32 = count_u32(60);
         /// Bytes of a message from the client.
         message_bytes: NonZeroUsize = count(64 * 1024);
+    }
+}
+
+settings! {
+    /// The event store.
+    pub struct EventStore {
+        /// An EventStoreDB or KurrentDB: `esdb://host:2113`, or all nodes of a cluster, `esdb://a:2113,b:2113,c:2113`. It
+        /// is reached with TLS unless it says `?tls=false`.
+        url: Option<Secret<String>> = None, example "\"esdb://node1:2113,node2:2113,node3:2113\"";
+        /// The user, instead of the one in `url`.
+        username: Option<String> = None, example "\"millrace\"";
+        /// The user's password. Meant for the environment: `MILLRACE_EVENT_STORE__PASSWORD`.
+        password: Option<Secret<String>> = None, example "\"...\"";
+        /// A file with the password. A newline at its end does not count.
+        password_file: Option<PathBuf> = None, example "\"/run/secrets/event-store-password\"";
+        /// The certificates (PEM) that vouch for the nodes', instead of those that the system trusts.
+        ca_file: Option<PathBuf> = None, example "\"/etc/millrace/ca.crt\"";
+        /// Milliseconds that one call may take.
+        call_timeout_ms: NonZeroU64 = above_zero(5_000);
+        /// Milliseconds that an append is tried until its outcome is given up as unknown.
+        append_budget_ms: NonZeroU64 = above_zero(10_000);
+    }
+}
+
+settings! {
+    /// The read store.
+    pub struct ReadStore {
+        /// A PostgreSQL database: `postgres://user@host:5432/database`. It is reached with TLS unless it is on this
+        /// machine, or `?sslmode=disable` says otherwise.
+        url: Option<Secret<String>> = None, example "\"postgres://millrace@db.example.com/millrace\"";
+        /// The user's password, instead of the one in `url`. Meant for the environment:
+        /// `MILLRACE_READ_STORE__PASSWORD`.
+        password: Option<Secret<String>> = None, example "\"...\"";
+        /// A file with the password. A newline at its end does not count.
+        password_file: Option<PathBuf> = None, example "\"/run/secrets/read-store-password\"";
+        /// The certificates (PEM) that vouch for the server's, instead of those that the system trusts.
+        ca_file: Option<PathBuf> = None, example "\"/etc/millrace/ca.crt\"";
+        /// Connections for questions that an index answers.
+        point_connections: NonZeroUsize = count(8);
+        /// Connections for lists and reports.
+        scan_connections: NonZeroUsize = count(4);
+        /// Connections that write.
+        write_connections: NonZeroUsize = count(4);
+    }
+}
+
+settings! {
+    /// How processes share the work.
+    pub struct Cluster {
+        /// What operators see of this process. Without it: the name of the machine and the number of the process.
+        node: Option<String> = None, example "\"worker-1\"";
+        /// Milliseconds of silence after which a process counts as dead, and others take its work. The same for all.
+        lease_ms: NonZeroU64 = above_zero(5_000);
+        /// Slices that the keys of a read model are divided into: so many processes can work on one. The same for all; it
+        /// holds for generations that are built from then on.
+        slices: NonZeroU32 = count_u32(4);
+        /// Leases that this process holds at most: a slice is one, and to lead a projection is one. Without it, its share.
+        leases_max: Option<NonZeroUsize> = None, example "8";
     }
 }
 
@@ -297,8 +365,57 @@ impl Config {
             return Err(ConfigError::Unusable { key: "log.filter", message: error.to_string() });
         }
         self.otlp.target()?;
+        self.check_stores()
+    }
+
+    fn check_stores(&self) -> Result<(), ConfigError> {
+        let unusable = |key, message: &str| Err(ConfigError::Unusable { key, message: message.to_owned() });
+        let Self { event_store: events, read_store: rows, cluster, .. } = self;
+        let twice = "the password is given twice; keep this or `password`";
+        if events.password.is_some() && events.password_file.is_some() {
+            return unusable("event_store.password_file", twice);
+        }
+        if rows.password.is_some() && rows.password_file.is_some() {
+            return unusable("read_store.password_file", twice);
+        }
+        let has_password = events.password.is_some() || events.password_file.is_some();
+        if has_password != events.username.is_some() {
+            return unusable("event_store.username", "user and password go together");
+        }
+        if cluster.lease_ms.get() < LEASE_MS_MIN {
+            return unusable("cluster.lease_ms", "a lease of less than 500 ms is lost to a store that takes a breath");
+        }
+        if cluster.slices.get() > SLICES_MAX {
+            return unusable("cluster.slices", "1 to 256");
+        }
         Ok(())
     }
+}
+
+impl EventStore {
+    /// The user's password, wherever it is.
+    pub fn password(&self) -> Result<Option<Secret<String>>, ConfigError> {
+        password("event_store.password_file", self.password.as_ref(), self.password_file.as_ref())
+    }
+}
+
+impl ReadStore {
+    /// The user's password, wherever it is.
+    pub fn password(&self) -> Result<Option<Secret<String>>, ConfigError> {
+        password("read_store.password_file", self.password.as_ref(), self.password_file.as_ref())
+    }
+}
+
+fn password(
+    key: &'static str,
+    password: Option<&Secret<String>>,
+    file: Option<&PathBuf>,
+) -> Result<Option<Secret<String>>, ConfigError> {
+    let Some(file) = file else { return Ok(password.cloned()) };
+    let read = std::fs::read_to_string(file);
+    let read = read.map_err(|error| ConfigError::Unusable { key, message: format!("{}: {error}", file.display()) })?;
+    let text = read.strip_suffix('\n').unwrap_or(&read);
+    Ok(Some(Secret::new(text.strip_suffix('\r').unwrap_or(text).to_owned())))
 }
 
 impl Auth {

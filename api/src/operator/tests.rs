@@ -8,7 +8,7 @@ use domain::{
 };
 use infrastructure::{
     clock::{CountingIds, IdSource, ManualClock},
-    event_store::{Direction, EventStore, MemoryEventStore, Revision, StreamId},
+    event_store::{Direction, EventStore, MemoryEventStore, Position, Revision, StreamId},
     execute::ExecutorOptions,
     lifecycle::Lifecycle,
 };

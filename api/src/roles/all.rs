@@ -1,20 +1,21 @@
-//! `millrace`, or `millrace all`: the API and the workers in one process.
+//! `millrace`, or `millrace all`: the API and the workers in one process. `millrace serve` and `millrace work`: the one or
+//! the other, beside more of them.
 
 use super::{Failure, asked_to_stop, output::print};
 use crate::{
-    bootstrap::Server,
+    bootstrap::{Duty, Server},
     config::{Config, Mode},
     telemetry::Telemetry,
 };
 
 /// Serves until it is asked to stop.
-pub async fn run(config: &Config) -> Result<(), Failure> {
+pub async fn run(config: &Config, duty: Duty) -> Result<(), Failure> {
     let broken = |error| Failure::new("TELEMETRY_FAILED", &error, "check the settings under [log] and [otlp]");
     let telemetry = Telemetry::install(config).map_err(broken)?;
-    let server = Server::start(config, telemetry).await?;
+    let server = Server::start(config, telemetry, duty).await?;
     let address = server.address();
     tracing::info!(server.address = %address, "millrace serves on http://{address}");
-    print(&banner(config, &format!("http://{address}")));
+    print(&banner(config, &format!("http://{address}"), duty));
     server.run(asked_to_stop()).await?;
     tracing::info!("millrace has stopped; everything acknowledged is on disk");
     Ok(())
@@ -27,12 +28,17 @@ fn command(config: &Config) -> String {
     if config.data_dir == Config::default().data_dir { binary } else { format!("{binary} --data-dir {data_dir}") }
 }
 
-fn banner(config: &Config, url: &str) -> String {
+fn banner(config: &Config, url: &str, duty: Duty) -> String {
+    if duty == Duty::Work {
+        return format!("Millrace works; metrics and health on {url}");
+    }
     let mut lines = vec![format!("Millrace serves on {url}"), format!("  GraphQL    {url}/graphql")];
     if config.mode == Mode::Development {
         lines.push(format!("  GraphiQL   {url}/graphiql"));
         lines.push(format!("  token      {} token --subject alice --role customer", command(config)));
     }
-    lines.push(format!("  data       {}", config.data_dir.display()));
+    if duty == Duty::All {
+        lines.push(format!("  data       {}", config.data_dir.display()));
+    }
     lines.join("\n")
 }

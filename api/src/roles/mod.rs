@@ -15,7 +15,7 @@ use std::{borrow::Cow, process::ExitCode};
 use infrastructure::{clock::SystemClock, telemetry::with_causes};
 
 use crate::{
-    bootstrap::StartError,
+    bootstrap::{Duty, OpenStoreError, StartError},
     cli::{Cli, RoleCommand},
     config::ConfigError,
 };
@@ -54,7 +54,8 @@ impl Failure {
 
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
-        let exit_code = if matches!(error, StartError::Config(_)) { 2 } else { 1 };
+        let is_typed = matches!(error, StartError::Config(_) | StartError::Stores(OpenStoreError::Config(_)));
+        let exit_code = if is_typed { 2 } else { 1 };
         Self { exit_code, ..Self::new(error.code(), &error, error.advice()) }
     }
 }
@@ -86,7 +87,9 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
     #[cfg(debug_assertions)]
     arm_failpoint()?;
     match role {
-        RoleCommand::All => block_on(all::run(&config)),
+        RoleCommand::All => block_on(all::run(&config, Duty::All)),
+        RoleCommand::Serve => block_on(all::run(&config, Duty::Serve)),
+        RoleCommand::Work => block_on(all::run(&config, Duty::Work)),
         RoleCommand::Projections(args) => block_on(projections::run(&config, *args)),
         RoleCommand::Rebuild(args) => block_on(projections::run(&config, args.into())),
         RoleCommand::Verify(args) => block_on(verify::run(&config, &args)),

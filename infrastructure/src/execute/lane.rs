@@ -144,7 +144,9 @@ impl<D: Decider> Lanes<D> {
     }
 
     pub(super) async fn current(this: &Arc<Self>, stream: Uuid) -> CurrentAnswer<D> {
-        if let Some(loaded) = this.cache.get(&stream) {
+        if !this.options.is_shared
+            && let Some(loaded) = this.cache.get(&stream)
+        {
             return Ok(loaded.current());
         }
         let (sender, receiver) = oneshot::channel();
@@ -186,6 +188,8 @@ impl<D: Decider> Lanes<D> {
         requests: &[Request<D::Command>],
     ) -> (Vec<Answer<D>>, Option<Loaded<D>>) {
         let mut attempts = 0;
+        // Whether the stream may be further than what it is decided on.
+        let mut may_be_old = self.options.is_shared && loaded.is_some();
         loop {
             let base = match loaded.take() {
                 Some(loaded) => loaded,
@@ -198,6 +202,14 @@ impl<D: Decider> Lanes<D> {
             };
             let mut plan = Plan::<D>::decide(base, stream, requests.iter(), &*self.clock);
             let Some(append) = plan.append() else {
+                if std::mem::take(&mut may_be_old) {
+                    // No append has shown that the stream is still there: a refusal must not rest on what was.
+                    match plan.undo().catch_up(&*self.store, stream).await {
+                        Ok(caught_up) => loaded = Some(caught_up),
+                        Err(error) => return (requests.iter().map(|_| Err(error.clone())).collect(), None),
+                    }
+                    continue;
+                }
                 let (answers, after) = plan.commit(None);
                 return (answers, Some(after));
             };
@@ -213,6 +225,7 @@ impl<D: Decider> Lanes<D> {
                     if attempts >= EXECUTE_ATTEMPTS_MAX {
                         return (plan.fail(requests, &error), None);
                     }
+                    may_be_old = false;
                     match plan.undo().catch_up(&*self.store, stream).await {
                         Ok(caught_up) => loaded = Some(caught_up),
                         Err(error) => return (requests.iter().map(|_| Err(error.clone())).collect(), None),
@@ -323,8 +336,8 @@ impl<D: Decider> LaneTask<D> {
             return;
         }
         let found = match loaded.take() {
-            Some(loaded) => Ok(loaded),
-            None => Loaded::default().catch_up(&*self.lanes.store, name).await,
+            Some(loaded) if !self.lanes.options.is_shared => Ok(loaded),
+            known => known.unwrap_or_default().catch_up(&*self.lanes.store, name).await,
         };
         for sender in looks {
             let _ = sender.send(found.as_ref().map(Loaded::current).map_err(Clone::clone));

@@ -43,6 +43,9 @@ pub struct ExecutorOptions {
     pub append_timeout: Duration,
     /// How long an unknown outcome is pursued before the client is told so.
     pub unknown_outcome_budget: Duration,
+    /// Whether other processes append to the same streams: then what is kept in memory may be old, and no answer is given
+    /// on its word alone.
+    pub is_shared: bool,
 }
 
 impl Default for ExecutorOptions {
@@ -52,6 +55,7 @@ impl Default for ExecutorOptions {
             cache_bytes_max: 32 * 1024 * 1024,
             append_timeout: Duration::from_secs(5),
             unknown_outcome_budget: Duration::from_secs(10),
+            is_shared: false,
         }
     }
 }

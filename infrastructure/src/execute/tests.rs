@@ -511,3 +511,23 @@ async fn a_stampede_on_a_few_streams_loses_and_doubles_nothing() {
         assert!(events.is_sorted_by(|one, next| one.position < next.position));
     }
 }
+
+#[tokio::test]
+async fn where_others_append_too_nothing_is_refused_or_shown_on_the_word_of_the_cache() {
+    let store = Arc::new(FaultStore::with([]));
+    let shared = || ExecutorOptions { is_shared: true, ..ExecutorOptions::default() };
+    let (ours, theirs) = (executor_with(&store, shared()), executor_with(&store, shared()));
+    ours.execute(add(1, 1)).await.unwrap();
+    theirs.execute(add(2, 10)).await.unwrap();
+    let taken = ours.execute(request(3, CountCommand::Take(5))).await.expect("there is enough by now");
+    assert_eq!(taken.state.sum, 6);
+    theirs.execute(request(4, CountCommand::Take(6))).await.unwrap();
+    let refused = ours.execute(request(5, CountCommand::Take(1))).await;
+    assert!(matches!(refused, Err(ExecuteError::Rejected { .. })), "{refused:?}");
+    assert_eq!(ours.current(Uuid::from_u128(STREAM)).await.unwrap().state.sum, 0);
+    theirs.execute(add(6, 2)).await.unwrap();
+    assert_eq!(ours.current(Uuid::from_u128(STREAM)).await.unwrap().state.sum, 2);
+    let repeat = ours.execute(add(6, 2)).await.unwrap();
+    assert!(repeat.is_repeat, "a command that another process has executed");
+    assert_eq!(stored(&*store, STREAM).await.len(), 5);
+}

@@ -44,6 +44,8 @@ pub(super) enum ProjectionErrorCode {
     NotServing,
     /// The look at everything came to no end.
     NotVerified,
+    /// No process leads it just now: none works, or the one that did was just lost.
+    NoLead,
     /// A key is no UUID.
     InvalidKey,
     /// There are no keys.
@@ -117,10 +119,14 @@ impl Trouble {
             ManagerError::Unfoldable(_) => (Code::Unfoldable, path([&"keys"])),
             ManagerError::NotServing(_) => (Code::NotServing, name),
             ManagerError::NotVerified(_) => (Code::NotVerified, name),
+            ManagerError::NoLead(_) => (Code::NoLead, name),
             ManagerError::Stopping => {
                 return Self::Failed(ErrorCode::ShuttingDown.error("the server is stopping; connect again"));
             }
-            ManagerError::AheadOfLog { .. } | ManagerError::Rows(_) | ManagerError::Events(_) => {
+            ManagerError::OtherLog
+            | ManagerError::AheadOfLog { .. }
+            | ManagerError::Rows(_)
+            | ManagerError::Events(_) => {
                 return Self::Failed(internal(error));
             }
         };

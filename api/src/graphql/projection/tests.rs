@@ -28,7 +28,7 @@ fn refusals() -> Vec<(ManagerError, &'static str, &'static str)> {
     vec![
         (ManagerError::Unknown { name: "x".into(), known: name.into() }, "UNKNOWN_PROJECTION", "name"),
         (ManagerError::AlreadyRebuilding(name), "ALREADY_REBUILDING", "name"),
-        (ManagerError::NotFromPosition { name, why: "it is not" }, "NOT_FROM_POSITION", "fromPosition"),
+        (ManagerError::NotFromPosition { name, why: "it is not".into() }, "NOT_FROM_POSITION", "fromPosition"),
         (ManagerError::BeyondHead { position, head: end }, "BEYOND_HEAD", "fromPosition"),
         (ManagerError::NoStandby(name), "NO_STANDBY", "name"),
         (ManagerError::CannotServe { name, generation: 2, why: "old".into() }, "CANNOT_SERVE", "name"),
@@ -42,6 +42,7 @@ fn refusals() -> Vec<(ManagerError, &'static str, &'static str)> {
         (ManagerError::Unfoldable("it cannot be folded".into()), "UNFOLDABLE", "keys"),
         (ManagerError::NotServing(name), "NOT_SERVING", "name"),
         (ManagerError::NotVerified("it was killed".into()), "NOT_VERIFIED", "name"),
+        (ManagerError::NoLead(name), "NO_LEAD", "name"),
     ]
 }
 

@@ -26,6 +26,8 @@ pub enum ProjectionStateKind {
     Frozen,
     /// It waits for an operator; `stoppedAt` says where and what to do. Everything else goes on.
     Stopped,
+    /// No process works on some of its slices. It serves what it has.
+    Unattended,
 }
 
 /// A projection: what turns events into a read model.
@@ -221,6 +223,7 @@ impl Shown {
             }
             ProjectionState::Paused(_) => is(ProjectionStateKind::Paused),
             ProjectionState::Frozen { .. } => is(ProjectionStateKind::Frozen),
+            ProjectionState::Unattended { .. } => is(ProjectionStateKind::Unattended),
             ProjectionState::Stopped(stopped) => Self {
                 error: Some(stopped.error.clone()),
                 stopped_at: Some(StoppedEvent::new(stopped, status.name)),

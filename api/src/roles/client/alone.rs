@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{ACTOR, answer};
 use crate::{
     auth::{Role, Viewer},
-    bootstrap::{self, Core},
+    bootstrap::{self, Core, Duty},
     config::Config,
     data_dir::DataDir,
     engine::{CallContext, RequestId},
@@ -26,20 +26,26 @@ pub(super) struct Alone {
     ids: Arc<dyn IdSource>,
     grace: Duration,
     /// Nobody else may open the stores meanwhile.
-    _data_dir: DataDir,
+    _data_dir: Option<DataDir>,
 }
 
 impl Alone {
     /// Opens the stores and starts the projections.
     pub(super) async fn start(config: &Config) -> Result<Self, Failure> {
-        if !config.data_dir.join("events.db").exists() {
+        let (events, rows) = (config.event_store.url.is_some(), config.read_store.url.is_some());
+        // Stores that others share are only looked at from here: whoever works carries out what is ordered.
+        let duty = if events && rows { Duty::Serve } else { Duty::All };
+        if !events && !config.data_dir.join("events.db").exists() {
             let message = format!("there are no events in `{}`", config.data_dir.display());
             let advice = "check `--data-dir`; a server must have been started there once";
             return Err(Failure::said("EVENT_STORE_UNUSABLE", message, advice));
         }
-        let data_dir = DataDir::open(&config.data_dir).map_err(bootstrap::StartError::from)?;
-        let core = Core::start(config, &data_dir).await?;
-        for name in projections::names() {
+        let data_dir = match duty {
+            Duty::All => Some(DataDir::open(&config.data_dir).map_err(bootstrap::StartError::from)?),
+            Duty::Serve | Duty::Work => None,
+        };
+        let core = Core::start(config, duty).await?;
+        for name in projections::names().into_iter().filter(|_| duty == Duty::All) {
             // Whoever answers has begun its work. What it says does not matter: there are no keys to say anything about.
             let _ = core.projections.check(name, &[]).await;
         }

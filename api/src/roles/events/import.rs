@@ -38,7 +38,7 @@ pub(super) fn run(config: &Config, args: &EventsImportArgs) -> Result<(), Failur
 /// Takes the data directory, if it has no events.
 fn take(path: &Path) -> Result<DataDir, Failure> {
     let data_dir = DataDir::open(path).map_err(StartError::from)?;
-    SqliteEventImport::refuse_unless_empty(&data_dir.events_db()).map_err(|error| failure(&error))?;
+    SqliteEventImport::refuse_unless_empty(&DataDir::events_db(data_dir.path())).map_err(|error| failure(&error))?;
     Ok(data_dir)
 }
 
@@ -53,7 +53,7 @@ fn verify(archive: &Archive) -> Result<(), Failure> {
 }
 
 fn import(archive: &Archive, data_dir: &DataDir) -> Result<(), Failure> {
-    let mut import = SqliteEventImport::begin(&data_dir.events_db()).map_err(|error| failure(&error))?;
+    let mut import = SqliteEventImport::begin(&DataDir::events_db(data_dir.path())).map_err(|error| failure(&error))?;
     let mut progress = Progress::start("import", 0, archive.manifest().count);
     archive.for_each(|event| {
         progress.advance();

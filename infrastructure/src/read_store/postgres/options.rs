@@ -125,6 +125,13 @@ fn unescaped(text: &str) -> Result<String, PostgresUrlError> {
 }
 
 impl PostgresUrl {
+    /// The same with this password, instead of the one in the address.
+    #[must_use]
+    pub fn with_password(mut self, password: &str) -> Self {
+        self.config.password(password);
+        self
+    }
+
     /// The driver's form of it.
     pub(super) fn config(&self, tls: PostgresTls) -> Config {
         let mut config = self.config.clone();

@@ -179,8 +179,8 @@ async fn the_watchdog_tells_a_store_that_is_away_from_a_build_that_does_not_come
     hall.options.stall_after = Duration::from_millis(100);
     hall.place(1).await;
     let busy = vec![ReadStoreError::Unavailable("it is busy".to_owned()); 10_000];
-    // The bookkeeping is there; whatever is written after it fails.
-    hall.rows.fail_after("projection_parked_by_key", &busy);
+    // The bookkeeping is there and knows its log; whatever is written after it fails.
+    hall.rows.fail_after("INSERT INTO projection_origin", &busy);
     let open = hall.open_as::<1, 0>().await;
     let reason = stalled(&open, "notes").await;
     assert!(reason.contains("nothing to serve yet; generation 1 is being built"), "{reason}");

@@ -127,16 +127,21 @@ async fn a_stop_at_any_moment_of_a_rebuild_leaves_a_generation_that_serves() {
     for n in 0..200 {
         world.append(placed(n, 1, &[("TEA", 1)])).await;
     }
-    let mut switched = 0;
-    for round in 0..40_u64 {
+    let (mut switched, mut whole) = (0, Duration::ZERO);
+    for round in 0..40_u32 {
         let running = world.start().await;
         assert_eq!(running.sales("TEA").await, (200, 200));
         // A start goes on with what the last stop interrupted.
         running.settle("product_sales").await;
+        if round == 0 {
+            let started = std::time::Instant::now();
+            running.rebuilt("product_sales").await;
+            whole = started.elapsed();
+        }
         let generation = running.status("product_sales").generation;
         let progress = running.manager.rebuild("product_sales").await.unwrap();
-        // From at once to some time after the end.
-        let wait = Duration::from_micros(round * 300);
+        // From at once to some time after the end, on a store of any speed.
+        let wait = whole * round / 20;
         let phase = |progress: &Option<RebuildProgress>| progress.as_ref().map(|progress| progress.phase.clone());
         let mut watched = progress.clone();
         let _ =

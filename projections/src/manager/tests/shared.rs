@@ -256,9 +256,10 @@ fn orders_given_where_nobody_works_are_carried_out_where_the_projection_is_led()
     everything_is_right(&world, &[&api, &one, &two]);
     let report = api.run(async |running| running.manager.verify("order_summary").await).unwrap();
     assert_eq!((report.rows, report.differences), (400, vec![]));
-    block(world.sql(
-        "UPDATE order_summary_g1 SET status = 'shipped' WHERE order_id IN (SELECT min(order_id) FROM order_summary_g1)",
-    ));
+    block(world.sql(&format!(
+        "UPDATE order_summary_g{first} SET status = 'shipped' \
+         WHERE order_id IN (SELECT order_id FROM order_summary_g{first} ORDER BY order_id LIMIT 1)"
+    )));
     let report = api.run(async |running| running.manager.verify("order_summary").await).unwrap();
     let keys: Vec<Uuid> = report.differences.iter().map(|difference| difference.key).collect();
     assert_eq!(keys.len(), 1, "{report:?}");

@@ -18,9 +18,8 @@ use serde_json::{Value, json};
 use super::super::record::{record, record_once};
 use crate::{
     auth::{Role, Viewer},
-    bootstrap::{Core, services},
+    bootstrap::{Core, Duty, services},
     config::Config,
-    data_dir::DataDir,
     engine::RequestId,
     graphql::{PositionToken, Query, call::CommandIdentity},
 };
@@ -65,8 +64,7 @@ impl Shop {
     async fn open() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let config = Config { data_dir: folder.path().into(), ..Config::default() };
-        let data_dir = DataDir::open(folder.path()).expect("a data directory");
-        let core = Core::start(&config, &data_dir).await.expect("it starts");
+        let core = Core::start(&config, Duty::All).await.expect("it starts");
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(domain::testing::now()));
         let ids: Arc<dyn IdSource> = Arc::new(SystemIds);
         let services = services(&config, &core, &clock, &ids);

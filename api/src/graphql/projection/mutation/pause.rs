@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, Error, InputObject, Object};
 use domain::{operator::OperatorAction, values::ProjectionName};
+use projections::Pause;
 
 use super::{projection_payload, shown, write_down};
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
         projection::{error::Trouble, input, types::ProjectionObject},
         user_error::path,
     },
-    operator::{pause_of, paused},
+    operator::paused,
 };
 
 /// A projection to let stand still.
@@ -80,7 +81,7 @@ async fn pause(context: &Context<'_>, order: ProjectionPauseInput) -> Result<Pro
     write_down(context, (&name, "name"), action, reason).await?;
     // As it stands in the log, so that it is the same after a restart. Somebody else may have resumed it right after.
     let log = paused(&services(context).operator).await.map_err(execute_error)?;
-    if let Some(pause) = ProjectionName::parse(&name).ok().and_then(|name| log.paused.get(&name).map(pause_of)) {
+    if let Some(pause) = ProjectionName::parse(&name).ok().and_then(|name| log.paused.get(&name).map(Pause::of)) {
         manager.pause(&name, pause).await.map_err(refused)?;
     }
     shown(context, &name).await
