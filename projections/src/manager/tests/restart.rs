@@ -127,8 +127,14 @@ async fn a_stop_at_any_moment_of_a_rebuild_leaves_a_generation_that_serves() {
     for n in 0..200 {
         world.append(placed(n, 1, &[("TEA", 1)])).await;
     }
+    let running = world.start().await;
+    let started = std::time::Instant::now();
+    running.manager.rebuild("product_sales").await.unwrap();
+    running.settle("product_sales").await;
+    let took = started.elapsed();
+    running.stop().await;
     let mut switched = 0;
-    for round in 0..40_u64 {
+    for round in 0..40_u32 {
         let running = world.start().await;
         assert_eq!(running.sales("TEA").await, (200, 200));
         // A start goes on with what the last stop interrupted.
@@ -136,7 +142,7 @@ async fn a_stop_at_any_moment_of_a_rebuild_leaves_a_generation_that_serves() {
         let generation = running.status("product_sales").generation;
         let progress = running.manager.rebuild("product_sales").await.unwrap();
         // From at once to some time after the end.
-        let wait = Duration::from_micros(round * 300);
+        let wait = took * round / 20;
         let phase = |progress: &Option<RebuildProgress>| progress.as_ref().map(|progress| progress.phase.clone());
         let mut watched = progress.clone();
         let _ =
