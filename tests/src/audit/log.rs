@@ -192,7 +192,8 @@ fn parse(kind: &str, data: &str) -> Option<Happened> {
             let parsed: Vec<Line> = serde_json::from_str(lines).ok()?;
             Happened::Placed {
                 customer: data.customer?,
-                lines: lines.into(),
+                // The table holds them with the fields in the order of their names.
+                lines: serde_json::from_str::<serde_json::Value>(lines).ok()?.to_string().into(),
                 units: parsed.into_iter().map(|line| (line.product, line.quantity)).collect(),
                 total: amount(data.total?),
                 at,
