@@ -15,10 +15,8 @@ use uuid::Uuid;
 use super::{append, connect, event, events, read_all, read_stream, rest, start, with_code, write};
 
 fn wrong(error: &Error) -> (StreamState, CurrentRevision) {
-    match error {
-        Error::WrongExpectedVersion { expected, current } => (*expected, *current),
-        other => panic!("{other}"),
-    }
+    let Error::WrongExpectedVersion { expected, current } = error else { panic!("{error}") };
+    (*expected, *current)
 }
 
 #[tokio::test(flavor = "multi_thread")]
