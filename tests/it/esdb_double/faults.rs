@@ -9,8 +9,12 @@ use eventstore::{
 use tests::{
     esdb::{Double, Fault, FaultKind, Limits, Operation, Options, Plan},
     random::Random,
+    server::POLL_INTERVAL,
 };
-use tokio::{task::JoinSet, time::timeout};
+use tokio::{
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 use tonic::Code;
 
 use super::{A_WHILE, PATIENCE, append, event, events, number, read_all, read_stream, start, with_code, write};
@@ -93,6 +97,9 @@ async fn what_hangs_goes_on_when_it_is_released() {
             let client = client.clone();
             async move { write(&client, "s", [number]).await }
         });
+        while double.faults().fired(fault.kind()) == 0 {
+            sleep(POLL_INTERVAL).await;
+        }
         assert!(timeout(A_WHILE, appending.join_next()).await.is_err(), "it did not hang");
         let written = read_all(&client, ReadAllOptions::default()).await.expect("ok");
         assert_eq!(written.contains(&number), fault == Fault::HangAfter);

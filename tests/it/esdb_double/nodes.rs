@@ -4,7 +4,10 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use eventstore::{Client, Error, ReadAllOptions, ReadStreamOptions, StreamState, TombstoneStreamOptions};
 use infrastructure::event_store::{EventStore, MemoryEventStore, SqliteEventStore, SqliteEventStoreOptions};
-use tests::esdb::{Access, Cluster, Double, Fault, Operation, Options, Plan};
+use tests::{
+    esdb::{Access, Cluster, Double, Fault, FaultKind, Operation, Options, Plan},
+    server::POLL_INTERVAL,
+};
 use tokio::{
     net::TcpStream,
     task::JoinSet,
@@ -92,7 +95,9 @@ async fn connections_that_are_reset_are_made_anew() {
         let client = client.clone();
         async move { append(&client, "s", StreamState::Any, events("thing", [2])).await }
     });
-    sleep(super::A_WHILE).await;
+    while double.faults().fired(FaultKind::HangBefore) == 0 {
+        sleep(POLL_INTERVAL).await;
+    }
     double.reset_connections();
     let answer = timeout(PATIENCE, hanging.join_next()).await.expect("an answer").expect("a task").expect("no panic");
     assert!(matches!(answer, Err(Error::ServerError(_))), "{answer:?}");
