@@ -60,9 +60,12 @@ async fn write(client: &Client, stream: &str, numbers: impl IntoIterator<Item = 
 
 /// The text of an error with this code. The client's codes are those of another version of tonic than the double's.
 fn with_code(error: &Error, expected: Code) -> Option<&str> {
-    match error {
-        Error::Grpc { code, message } if i32::from(*code) == i32::from(expected) => Some(message),
-        _ => None,
+    if let Error::Grpc { code, message } = error
+        && i32::from(*code) == i32::from(expected)
+    {
+        Some(message)
+    } else {
+        None
     }
 }
 

@@ -71,6 +71,9 @@ with client.subscribe_to_stream("stream-1", stream_position=0) as subscription:
 # The server ends this one as if all were well, before its first event.
 with client.subscribe_to_stream("stream-1") as subscription:
     assert list(subscription) == []
+# And this one while it waits.
+with client.subscribe_to_stream("stream-1", from_end=True) as subscription:
+    assert list(subscription) == []
 
 # Deletion, soft and for good.
 client.delete_stream("stream-1", current_version=2)

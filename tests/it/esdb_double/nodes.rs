@@ -4,9 +4,13 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use eventstore::{Client, Error, ReadAllOptions, ReadStreamOptions, StreamState, TombstoneStreamOptions};
 use infrastructure::event_store::{EventStore, MemoryEventStore, SqliteEventStore, SqliteEventStoreOptions};
-use tests::esdb::{Access, Cluster, Double, Fault, Operation, Options, Plan};
+use tests::{
+    esdb::{Access, Cluster, Double, Fault, FaultKind, Operation, Options, Plan},
+    server::POLL_INTERVAL,
+};
 use tokio::{
     net::TcpStream,
+    task::JoinSet,
     time::{sleep, timeout},
 };
 
@@ -86,13 +90,16 @@ async fn connections_that_are_reset_are_made_anew() {
     let (double, client) = start(Options::default()).await;
     write(&client, "s", [1]).await;
     double.faults().plan(Plan::new(Operation::Append, Fault::HangBefore));
-    let hanging = tokio::spawn({
+    let mut hanging = JoinSet::new();
+    hanging.spawn({
         let client = client.clone();
         async move { append(&client, "s", StreamState::Any, events("thing", [2])).await }
     });
-    sleep(super::A_WHILE).await;
+    while double.faults().fired(FaultKind::HangBefore) == 0 {
+        sleep(POLL_INTERVAL).await;
+    }
     double.reset_connections();
-    let answer = timeout(PATIENCE, hanging).await.expect("an answer").expect("no panic");
+    let answer = timeout(PATIENCE, hanging.join_next()).await.expect("an answer").expect("a task").expect("no panic");
     assert!(matches!(answer, Err(Error::ServerError(_))), "{answer:?}");
     write(&client, "s", [3]).await;
     assert_eq!(read_stream(&client, "s", ReadStreamOptions::default()).await.expect("ok"), [1, 3]);
@@ -142,4 +149,18 @@ async fn strangers_and_users_without_rights_are_turned_away() {
         let read = read_stream(&stranger, "s", ReadStreamOptions::default()).await;
         assert!(matches!(read, Err(Error::AccessDenied)), "{user}: {read:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_speaks_tls_with_whom_it_trusts() {
+    let (double, client) = start(Options { has_tls: true, ..Options::default() }).await;
+    write(&client, "s", [1]).await;
+    assert_eq!(read_stream(&client, "s", ReadStreamOptions::default()).await.expect("ok"), [1]);
+    let address = double.address();
+    for parameters in ["tls=true", "tls=false"] {
+        let client = connect(&format!("esdb://{address}?{parameters}&maxDiscoverAttempts=1"));
+        append(&client, "s", StreamState::Any, events("thing", [2])).await.expect_err("no trust, or no TLS");
+    }
+    let careless = connect(&format!("esdb://{address}?tls=true&tlsVerifyCert=false"));
+    write(&careless, "s", [2]).await;
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use eventstore::{
-    AppendToStreamOptions, CurrentRevision, DeleteStreamOptions, Error, EventData, Position, ReadAllOptions,
-    ReadStreamOptions, StreamMetadata, StreamMetadataBuilder, StreamPosition, StreamState, SubscriptionFilter,
-    TombstoneStreamOptions,
+    AppendToStreamOptions, BatchAppendOptions, CurrentRevision, DeleteStreamOptions, Error, EventData, Position,
+    ReadAllOptions, ReadStreamOptions, StreamMetadata, StreamMetadataBuilder, StreamPosition, StreamState,
+    SubscriptionFilter, TombstoneStreamOptions,
 };
 use infrastructure::event_store::{Direction, EventStore as _, MemoryEventStore, Revision, StreamId};
 use tests::esdb::{Double, Limits, Options};
@@ -15,10 +15,8 @@ use uuid::Uuid;
 use super::{append, connect, event, events, read_all, read_stream, rest, start, with_code, write};
 
 fn wrong(error: &Error) -> (StreamState, CurrentRevision) {
-    match error {
-        Error::WrongExpectedVersion { expected, current } => (*expected, *current),
-        other => panic!("{other}"),
-    }
+    let Error::WrongExpectedVersion { expected, current } = error else { panic!("{error}") };
+    (*expected, *current)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -259,4 +257,22 @@ async fn the_metadata_of_a_stream_truncates_what_is_read_of_it() {
     assert_eq!(set(StreamMetadataBuilder::new().max_count(1).build()).await, [4]);
     assert_eq!(set(StreamMetadataBuilder::new().build()).await, [0, 1, 2, 3, 4]);
     assert_eq!(read_all(&client, ReadAllOptions::default()).await.expect("ok"), [0, 1, 2, 3, 4]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_never_was_can_be_deleted_without_a_revision_only() {
+    let (_double, client) = start(Options::default()).await;
+    let delete = async |state| client.delete_stream("s", &DeleteStreamOptions::default().stream_state(state)).await;
+    let error = delete(StreamState::StreamRevision(0)).await.expect_err("there is none");
+    assert!(with_code(&error, Code::FailedPrecondition).is_some(), "{error:?}");
+    delete(StreamState::NoStream).await.expect("as expected");
+    let written = append(&client, "s", StreamState::NoStream, events("thing", [1])).await.expect("ok");
+    assert_eq!(written.next_expected_version, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batch_appends_are_not_offered() {
+    let (_double, client) = start(Options::default()).await;
+    let answer = client.batch_append(&BatchAppendOptions::default()).await;
+    assert!(matches!(answer, Err(Error::UnsupportedFeature)));
 }

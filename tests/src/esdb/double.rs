@@ -17,6 +17,7 @@ use super::{
     node::Node,
     options::Options,
     server::{Life, accept},
+    tls::Tls,
 };
 
 /// A running double. Dropped, it dies.
@@ -38,7 +39,8 @@ impl Double {
         let listener = bind(options.port).await;
         let address = listener.local_addr().expect("a bound socket has an address");
         let members = Arc::new(Members::new([(Database::fresh_id(), address)]));
-        Self::run(listener, database, members, 0, options)
+        let tls = options.has_tls.then(Tls::new);
+        Self::run(listener, database, members, 0, tls, options)
     }
 
     fn run(
@@ -46,6 +48,7 @@ impl Double {
         database: Arc<Database>,
         members: Arc<Members>,
         index: usize,
+        tls: Option<Arc<Tls>>,
         options: Options,
     ) -> Self {
         let node = Arc::new(Node {
@@ -53,6 +56,7 @@ impl Double {
             options,
             faults: Arc::default(),
             members,
+            tls,
             index,
             endings: watch::Sender::default(),
             tasks: TaskTracker::new(),
@@ -69,7 +73,7 @@ impl Double {
 
     /// How a client connects to it.
     pub fn connection_string(&self) -> String {
-        connection_string(&[self.address()], &self.node.options)
+        connection_string(&[self.address()], &self.node.options, self.node.tls.as_deref())
     }
 
     /// Its fault script.
@@ -126,6 +130,7 @@ impl Drop for Double {
 pub struct Cluster {
     nodes: Vec<Double>,
     members: Arc<Members>,
+    tls: Option<Arc<Tls>>,
     options: Options,
 }
 
@@ -140,11 +145,13 @@ impl Cluster {
         let address = |listener: &TcpListener| listener.local_addr().expect("a bound socket has an address");
         let members = listeners.iter().map(|listener| (Database::fresh_id(), address(listener)));
         let members = Arc::new(Members::new(members));
+        let tls = options.has_tls.then(Tls::new);
         let run = |(index, listener)| {
-            Double::run(listener, Arc::clone(&database), Arc::clone(&members), index, options.clone())
+            let (database, members) = (Arc::clone(&database), Arc::clone(&members));
+            Double::run(listener, database, members, index, tls.clone(), options.clone())
         };
         let nodes = listeners.into_iter().enumerate().map(run).collect();
-        Self { nodes, members, options }
+        Self { nodes, members, tls, options }
     }
 
     /// Its nodes.
@@ -155,7 +162,7 @@ impl Cluster {
     /// How a client connects to whichever node leads.
     pub fn connection_string(&self) -> String {
         let addresses: Vec<_> = self.nodes.iter().map(Double::address).collect();
-        connection_string(&addresses, &self.options)
+        connection_string(&addresses, &self.options, self.tls.as_deref())
     }
 
     /// The index of the node that leads.
@@ -181,12 +188,15 @@ fn live(listener: TcpListener, node: &Arc<Node>) -> Life {
     life
 }
 
-fn connection_string(addresses: &[SocketAddr], options: &Options) -> String {
+fn connection_string(addresses: &[SocketAddr], options: &Options, tls: Option<&Tls>) -> String {
     let mut text = "esdb://".to_owned();
     if let Some(access) = &options.access {
         let _ = write!(text, "{}:{}@", access.user, access.password);
     }
     let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
     text += &addresses.join(",");
-    text + "?tls=false"
+    match tls {
+        Some(tls) => text + "?tls=true&tlsCAFile=" + &tls.ca_file().to_string_lossy(),
+        None => text + "?tls=false",
+    }
 }

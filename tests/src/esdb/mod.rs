@@ -13,8 +13,7 @@
 //! assert_eq!(double.faults().fired(FaultKind::ResetAfter), 2);
 //! ```
 //!
-//! What it does not have: batch appends, persistent subscriptions, projections, links that are resolved, scavenging,
-//! TLS.
+//! What it does not have: batch appends, persistent subscriptions, projections, links that are resolved, scavenging.
 
 mod append;
 mod cluster;
@@ -35,6 +34,7 @@ mod server;
 mod status;
 mod streams;
 mod subscription;
+mod tls;
 pub mod wire;
 
 pub use database::{Database, ReplicationHold};

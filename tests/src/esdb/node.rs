@@ -19,6 +19,7 @@ use super::{
     faults::{Fault, Faults},
     options::{Access, Options},
     status,
+    tls::Tls,
 };
 
 /// What the services of a node share.
@@ -28,6 +29,7 @@ pub(super) struct Node {
     pub(super) options: Options,
     pub(super) faults: Arc<Faults>,
     pub(super) members: Arc<Members>,
+    pub(super) tls: Option<Arc<Tls>>,
     /// Which of the members it is.
     pub(super) index: usize,
     /// Counts how often all subscriptions were told to end.

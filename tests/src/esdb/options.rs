@@ -33,6 +33,8 @@ impl Default for Limits {
 pub struct Options {
     /// The port on 127.0.0.1; 0 for a free one.
     pub port: u16,
+    /// Whether it speaks TLS, with a certificate of its own that the connection string names.
+    pub has_tls: bool,
     /// The version it says it has.
     pub version: String,
     /// Whether the answer to a repeated append says the position of its last event. Servers may leave it out.
@@ -49,6 +51,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             port: 0,
+            has_tls: false,
             version: "24.10.6".to_owned(),
             repeats_have_positions: true,
             caught_up_says_where: true,

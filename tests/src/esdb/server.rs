@@ -6,6 +6,7 @@ use futures_util::future::BoxFuture;
 use hyper::{Request, Response, body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::watch,
 };
@@ -59,6 +60,29 @@ pub(super) async fn accept(listener: TcpListener, node: Arc<Node>, life: Life) {
 async fn serve(stream: TcpStream, node: Arc<Node>, life: Life) {
     let mut resets = life.resets.subscribe();
     let (connection, socket) = Connection::new(stream, CancellationToken::new());
+    let tls = node.tls.clone();
+    let served = async {
+        match tls {
+            // Whoever shakes hands wrongly is not served.
+            Some(tls) => {
+                if let Ok(socket) = tls.acceptor.accept(socket).await {
+                    speak(socket, node, &connection).await;
+                }
+            }
+            None => speak(socket, node, &connection).await,
+        }
+    };
+    tokio::select! {
+        () = served => {}
+        () = connection.is_over.cancelled() => {}
+        _ = resets.changed() => connection.end(End::Reset),
+        () = life.is_over.cancelled() => connection.end(End::Reset),
+    }
+    connection.is_over.cancel();
+}
+
+/// Speaks HTTP/2 with prior knowledge until the client has enough.
+async fn speak(socket: impl AsyncRead + AsyncWrite + Unpin + 'static, node: Arc<Node>, connection: &Connection) {
     let executor = Requests { tasks: node.tasks.clone(), is_over: connection.is_over.clone() };
     let routes = Routes::new(node);
     let service = service_fn(|request: Request<Incoming>| routes.clone().call(request, connection.clone()));
@@ -67,14 +91,8 @@ async fn serve(stream: TcpStream, node: Arc<Node>, life: Life) {
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES)
         .serve_connection(TokioIo::new(socket), service);
-    tokio::select! {
-        // How a connection ends is the client's affair.
-        _ = served => {}
-        () = connection.is_over.cancelled() => {}
-        _ = resets.changed() => connection.end(End::Reset),
-        () = life.is_over.cancelled() => connection.end(End::Reset),
-    }
-    connection.is_over.cancel();
+    // How a connection ends is the client's affair.
+    let _ = served.await;
 }
 
 /// Runs the requests of a connection, which end with it.
