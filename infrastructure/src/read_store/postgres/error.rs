@@ -100,6 +100,8 @@ pub(super) fn is_contended(error: &Error) -> bool {
     match error.code() {
         &SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED => true,
         &SqlState::UNIQUE_VIOLATION => meets_in_catalogue(),
+        // Who looks a moment later finds it made. Done again, IF NOT EXISTS sees it too.
+        &SqlState::DUPLICATE_TABLE | &SqlState::DUPLICATE_OBJECT => true,
         // Of the catalogue's rows, too: it comes as an internal error.
         &SqlState::INTERNAL_ERROR => error.message().starts_with("tuple concurrently"),
         _ => false,
