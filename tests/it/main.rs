@@ -1,6 +1,7 @@
 //! End-to-end, contract and tidy tests, in one binary so that they link once.
 
 mod cli;
+mod cluster;
 mod contracts;
 mod crash;
 mod edges;

@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod binary;
 pub mod client;
+pub mod cluster;
 pub mod collector;
 pub mod contracts;
 pub mod esdb;

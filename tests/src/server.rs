@@ -94,7 +94,7 @@ impl Server {
         command.current_dir(temporary.path());
         command.stdout(Stdio::piped()).stderr(File::create(&stderr).expect("a file for the log"));
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
-        let url = first_line(&mut child).and_then(|line| Some(line.split_once("serves on ")?.1.to_owned()));
+        let url = first_line(&mut child).and_then(|line| Some(format!("http://{}", line.split_once("http://")?.1)));
         let Some(url) = url else {
             // An error means that it has ended by itself.
             let _ = child.kill();
@@ -131,6 +131,10 @@ impl Server {
 
     /// Its process, as it tells others.
     fn announced_pid(&self) -> u32 {
+        if self.wrapper.is_empty() {
+            // One that shares its stores announces nothing.
+            return self.child.id();
+        }
         let info = self.run_inside("cat", &[self.data_dir.join("server.json").into()]).ok();
         let info: Value = serde_json::from_str(&info).expect("server.json is JSON");
         info["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok()).expect("server.json names the process")

@@ -1,0 +1,71 @@
+//! A cluster for each test: a double of EventStoreDB, a schema of PostgreSQL, and as many processes of the real binary as
+//! the test wants.
+
+use std::{ffi::OsString, sync::Arc};
+
+use infrastructure::event_store::{EventStore, MemoryEventStore};
+use tempfile::TempDir;
+
+use crate::{
+    binary::{self, Ran},
+    esdb::{Double, Options},
+    postgres::PostgresSchema,
+    server::{Server, Start, temp_dir},
+};
+
+/// How long a process may be silent before others take its work, in milliseconds.
+pub const LEASE_MS: u64 = 1_500;
+
+/// The stores that processes share.
+#[derive(Debug)]
+pub struct Cluster {
+    /// The events.
+    pub double: Double,
+    /// The rows.
+    pub schema: PostgresSchema,
+    /// The folder of the development key.
+    folder: TempDir,
+}
+
+impl Cluster {
+    /// Stores with nothing in them.
+    pub async fn new() -> Self {
+        let engine: Arc<dyn EventStore> = Arc::new(MemoryEventStore::new());
+        let options = Options { has_tls: false, ..Options::default() };
+        Self { double: Double::start(engine, options).await, schema: PostgresSchema::new().await, folder: temp_dir() }
+    }
+
+    /// A process that serves.
+    pub async fn api(&self, node: &str) -> Server {
+        Server::start_in(self.folder.path(), self.start("serve", node)).await
+    }
+
+    /// A process that works.
+    pub async fn worker(&self, node: &str) -> Server {
+        Server::start_in(self.folder.path(), self.start("work", node)).await
+    }
+
+    /// Runs `millrace` with these arguments on the cluster's stores, to its end.
+    pub fn millrace(&self, arguments: &[&str]) -> Ran {
+        let own = ["--data-dir".into(), self.folder.path().as_os_str().to_owned()];
+        let arguments = arguments.iter().map(OsString::from).chain(own);
+        let mut command = binary::command(&[], arguments);
+        command.envs(self.start("all", "console").environment);
+        binary::ran(&binary::run(&mut command))
+    }
+
+    /// How a process of this cluster is started.
+    pub fn start(&self, role: &str, node: &str) -> Start {
+        let settings = [
+            ("MILLRACE_EVENT_STORE__URL", self.double.connection_string()),
+            ("MILLRACE_READ_STORE__URL", self.schema.url().to_owned()),
+            ("MILLRACE_READ_STORE__POINT_CONNECTIONS", "3".to_owned()),
+            ("MILLRACE_READ_STORE__SCAN_CONNECTIONS", "1".to_owned()),
+            ("MILLRACE_READ_STORE__WRITE_CONNECTIONS", "3".to_owned()),
+            ("MILLRACE_CLUSTER__NODE", node.to_owned()),
+            ("MILLRACE_CLUSTER__LEASE_MS", LEASE_MS.to_string()),
+        ];
+        let environment = settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Start { arguments: vec![role.into()], environment, ..Start::default() }
+    }
+}
