@@ -26,10 +26,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a call may take in these tests.
 const CALL: Duration = Duration::from_millis(400);
 
-/// A double whose own limits are short, so that its time-outs come soon.
-async fn double() -> Double {
+/// Options of a double whose own limits are short, so that its time-outs come soon.
+fn short() -> Options {
     let limits = Limits { commit_timeout: Duration::from_millis(100), has_system_events: false, ..Limits::default() };
-    Double::start(Arc::new(MemoryEventStore::new()), Options { limits, ..Options::default() }).await
+    Options { limits, ..Options::default() }
+}
+
+async fn double() -> Double {
+    Double::start(Arc::new(MemoryEventStore::new()), short()).await
 }
 
 /// Options with short times.
@@ -51,7 +55,11 @@ async fn open(options: EventStoreDbOptions) -> EventStoreDb {
 
 /// A double and the adapter in front of it.
 async fn pair() -> (Double, EventStoreDb) {
-    let double = double().await;
+    pair_with(short()).await
+}
+
+async fn pair_with(options: Options) -> (Double, EventStoreDb) {
+    let double = Double::start(Arc::new(MemoryEventStore::new()), options).await;
     let store = open(hasty(&double.connection_string())).await;
     (double, store)
 }

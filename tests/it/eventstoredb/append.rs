@@ -144,9 +144,7 @@ async fn an_append_outlives_a_server_that_starts_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_does_not_lead_or_is_dead_is_left_for_the_leader() {
-    let limits = Limits { commit_timeout: Duration::from_millis(100), has_system_events: false, ..Limits::default() };
-    let engine = Arc::new(MemoryEventStore::new());
-    let cluster = tests::esdb::Cluster::start(3, engine, Options { limits, ..Options::default() }).await;
+    let cluster = tests::esdb::Cluster::start(3, Arc::new(MemoryEventStore::new()), short()).await;
     let store = open(hasty(&cluster.connection_string())).await;
     store.append(fresh(1)).await.expect("written by the first leader");
     cluster.set_leader(Some(1));
@@ -178,16 +176,29 @@ async fn an_election_is_waited_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_without_a_position_is_completed_by_reading() {
-    let limits = Limits { has_system_events: false, ..Limits::default() };
-    let options = Options { limits, repeats_have_positions: false, ..Options::default() };
-    let double = Double::start(Arc::new(MemoryEventStore::new()), options).await;
-    let store = open(hasty(&double.connection_string())).await;
+    let (double, store) = pair_with(Options { repeats_have_positions: false, ..short() }).await;
     let sent = fresh(1);
     double.faults().plan(Plan::new(Operation::Append, Fault::ResetAfter));
     let appended = store.append(sent.clone()).await.expect("written");
     assert_eq!(double.faults().fired(FaultKind::ResetAfter), 1);
     assert_eq!(appended.positions, [store.head().await.expect("a head")]);
     assert_eq!(store.append(sent).await.expect("written before"), appended);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conflict_with_the_own_events_is_a_success() {
+    let (double, store) = pair_with(Options { repeats_are_conflicts: true, ..short() }).await;
+    for count in [1, 3] {
+        let sent = fresh(count);
+        for fault in [Fault::ResetAfter, Fault::TimedOutAfter] {
+            double.faults().plan(Plan::new(Operation::Append, fault));
+        }
+        let appended = store.append(sent.clone()).await.expect("written");
+        let there = whole_stream(&store, &sent.stream).await;
+        assert!(are(&there, &sent) && there.iter().map(|event| event.position).eq(appended.positions.iter().copied()));
+        store.append(append(&sent.stream, count as u64, events(2))).await.expect("written");
+        assert_eq!(store.append(sent).await.expect("written before"), appended);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

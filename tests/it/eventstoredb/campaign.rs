@@ -101,7 +101,10 @@ async fn write(
 /// One run.
 async fn run(seed: u64, tally: &Mutex<Tally>) -> Result<(), String> {
     let mut random = Random::new(seed);
-    let double = double().await;
+    // Servers differ in how they answer what they have seen before.
+    let (repeats_are_conflicts, repeats_have_positions) = (random.below(2) == 0, random.below(2) == 0);
+    let server = Options { repeats_are_conflicts, repeats_have_positions, ..short() };
+    let double = Double::start(Arc::new(MemoryEventStore::new()), server).await;
     let stores = join_all((0..WRITERS).map(|_| open(options(&double)))).await;
     let streams: Vec<_> = (0..STREAMS).map(|_| stream("order")).collect();
     for (fault, every) in faults(&double) {

@@ -39,6 +39,9 @@ pub struct Options {
     pub version: String,
     /// Whether the answer to a repeated append says the position of its last event. Servers may leave it out.
     pub repeats_have_positions: bool,
+    /// Whether a repeated append is answered as a conflict, as servers do where their check of ids falls short: in a
+    /// stream that was deleted and begun again, and with a mixture of known and new ids.
+    pub repeats_are_conflicts: bool,
     /// Whether `CaughtUp` says when and where, as servers from 24.10.14 and 25.0 do. Older ones send it empty.
     pub caught_up_says_where: bool,
     /// Who may come; everybody if none.
@@ -54,6 +57,7 @@ impl Default for Options {
             has_tls: false,
             version: "24.10.6".to_owned(),
             repeats_have_positions: true,
+            repeats_are_conflicts: false,
             caught_up_says_where: true,
             access: None,
             limits: Limits::default(),

@@ -151,6 +151,10 @@ impl StreamsService {
             Err(refusal) => Err(refusal),
         };
         let result = match written {
+            Ok((written, _)) if written.is_repeat && self.0.options.repeats_are_conflicts => {
+                let current = database.log().state(stream).last;
+                append_resp::Result::WrongExpectedVersion(wrong_expected_version(expected, current))
+            }
             Ok((written, position)) => append_resp::Result::Success(self.success(written, position)),
             Err(Refusal::WrongExpectedVersion { current }) => {
                 append_resp::Result::WrongExpectedVersion(wrong_expected_version(expected, current))
