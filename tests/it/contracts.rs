@@ -8,8 +8,8 @@ use infrastructure::event_store::{
 use infrastructure::read_store::{ReadStore, SqliteReadStore, SqliteReadStoreOptions};
 use tempfile::TempDir;
 use tests::{
-    contracts::since::Since,
     esdb::{Double, Limits, Options},
+    since::Since,
 };
 
 mod event_store {

@@ -14,6 +14,7 @@ pub mod operations;
 pub mod random;
 pub mod server;
 pub mod shop;
+pub mod since;
 pub mod sse;
 pub mod updates;
 pub mod ws;

@@ -84,7 +84,7 @@ async fn events_that_come_twice_or_in_the_wrong_order_are_no_page() {
 async fn a_read_that_fails_until_the_end_of_its_budget_says_so() {
     let double = double().await;
     let mut options = hasty(&double.connection_string());
-    options.read_budget = CALL * 2;
+    options.read_budget = CALL * 5;
     options.poll_interval = PATIENCE;
     let store = open(options).await;
     double.faults().plan(Plan::new(Operation::Read, Fault::Unavailable).always());

@@ -17,7 +17,6 @@ pub mod durable_event_store;
 pub mod durable_read_store;
 pub mod event_store;
 pub mod read_store;
-pub mod since;
 
 /// One test of each case of a suite, in a module named like the adapter.
 #[macro_export]
