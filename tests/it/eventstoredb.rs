@@ -18,7 +18,7 @@ use infrastructure::event_store::{
 };
 use tests::{
     contracts::event_store::{append, events, stream, whole_log, whole_stream},
-    esdb::{Double, Fault, FaultKind, Limits, Operation, Options, Plan},
+    esdb::{Double, Fault, FaultKind, Limits, Operation, Options, Plan, Repeats},
 };
 
 /// Longer than anything here takes.

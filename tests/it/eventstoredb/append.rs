@@ -176,7 +176,7 @@ async fn an_election_is_waited_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_without_a_position_is_completed_by_reading() {
-    let (double, store) = pair_with(Options { repeats_have_positions: false, ..short() }).await;
+    let (double, store) = pair_with(Options { repeats: Repeats::WithoutPosition, ..short() }).await;
     let sent = fresh(1);
     double.faults().plan(Plan::new(Operation::Append, Fault::ResetAfter));
     let appended = store.append(sent.clone()).await.expect("written");
@@ -187,7 +187,7 @@ async fn an_answer_without_a_position_is_completed_by_reading() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_conflict_with_the_own_events_is_a_success() {
-    let (double, store) = pair_with(Options { repeats_are_conflicts: true, ..short() }).await;
+    let (double, store) = pair_with(Options { repeats: Repeats::AsConflict, ..short() }).await;
     for count in [1, 3] {
         let sent = fresh(count);
         for fault in [Fault::ResetAfter, Fault::TimedOutAfter] {

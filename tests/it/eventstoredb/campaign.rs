@@ -102,8 +102,8 @@ async fn write(
 async fn run(seed: u64, tally: &Mutex<Tally>) -> Result<(), String> {
     let mut random = Random::new(seed);
     // Servers differ in how they answer what they have seen before.
-    let (repeats_are_conflicts, repeats_have_positions) = (random.below(2) == 0, random.below(2) == 0);
-    let server = Options { repeats_are_conflicts, repeats_have_positions, ..short() };
+    let repeats = [Repeats::Whole, Repeats::WithoutPosition, Repeats::AsConflict][random.index(3)];
+    let server = Options { repeats, ..short() };
     let double = Double::start(Arc::new(MemoryEventStore::new()), server).await;
     let stores = join_all((0..WRITERS).map(|_| open(options(&double)))).await;
     let streams: Vec<_> = (0..STREAMS).map(|_| stream("order")).collect();

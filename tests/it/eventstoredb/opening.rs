@@ -47,6 +47,19 @@ async fn user_and_password_in_the_string_are_decoded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn over_tls_everything_works_as_without() {
+    let (double, store) = pair_with(Options { has_tls: true, ..short() }).await;
+    double.faults().plan(Plan::new(Operation::Append, Fault::ResetAfter));
+    let (sent, mut tail) = (fresh(2), store.tail());
+    let last = store.append(sent.clone()).await.expect("written").positions[1];
+    assert!(are(&whole_log(&store).await, &sent));
+    tokio::time::timeout(PATIENCE, tail.wait_for(|tail| *tail == last)).await.expect("in time").expect("a tail");
+    // The same server for somebody who does not know its authority.
+    let error = error_of(hasty(&format!("esdb://{}", double.address()))).await;
+    assert!(matches!(error, OpenError::CertificateNotTrusted { .. }), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_just_starting_is_waited_for() {
     let double = double().await;
     double.kill().await;
