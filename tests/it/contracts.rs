@@ -2,16 +2,24 @@
 
 use std::sync::Arc;
 
-use infrastructure::event_store::{EventStore, MemoryEventStore, SqliteEventStore, SqliteEventStoreOptions};
+use infrastructure::event_store::{
+    EventStore, EventStoreDb, EventStoreDbOptions, MemoryEventStore, SqliteEventStore, SqliteEventStoreOptions,
+};
 use infrastructure::read_store::{ReadStore, SqliteReadStore, SqliteReadStoreOptions};
 use tempfile::TempDir;
-use tests::postgres::{Durability, PostgresSchema, PostgresServer};
+use tests::{
+    esdb::{Double, Limits, Options},
+    postgres::{Durability, PostgresSchema, PostgresServer},
+    since::Since,
+};
 
 mod event_store {
-    use super::{memory_event_store, sqlite_event_store};
+    use super::{eventstoredb_event_store, memory_event_store, shared_eventstoredb_event_store, sqlite_event_store};
 
     tests::contract_suite!(event_store, memory => memory_event_store());
     tests::contract_suite!(event_store, sqlite => sqlite_event_store());
+    tests::contract_suite!(event_store, eventstoredb => eventstoredb_event_store());
+    tests::contract_suite!(event_store, eventstoredb_shared => shared_eventstoredb_event_store());
 }
 
 mod durable_event_store {
@@ -22,6 +30,37 @@ mod durable_event_store {
 
 async fn memory_event_store() -> (Arc<dyn EventStore>, ()) {
     (Arc::new(MemoryEventStore::new()), ())
+}
+
+/// Names a live server that the suite is to pass as well: a connection string. Its log may hold anything, but nobody
+/// else may write meanwhile.
+const LIVE: &str = "MILLRACE_TEST_EVENTSTOREDB_URL";
+
+/// The adapter in front of a live server, if there is one; otherwise of a double that has events of other people.
+async fn shared_eventstoredb_event_store() -> (Arc<dyn EventStore>, impl Sized) {
+    let (url, double) = if let Some(url) = tests::binary::variable(LIVE) {
+        (url, None)
+    } else {
+        let double = Double::start(Arc::new(MemoryEventStore::new()), Options::default()).await;
+        (double.connection_string(), Some(double))
+    };
+    let options = EventStoreDbOptions::try_new(&url).expect("options");
+    let store: Arc<dyn EventStore> = Arc::new(EventStoreDb::open(options).await.expect("an event store"));
+    if double.is_some() {
+        let earlier = tests::contracts::event_store::append;
+        let stream = tests::contracts::event_store::stream("earlier");
+        store.append(earlier(&stream, 0, tests::contracts::event_store::events(20))).await.expect("earlier events");
+    }
+    let (view, alone) = Since::open(store).await;
+    (view, (double, alone))
+}
+
+/// The adapter in front of a double whose log is empty.
+async fn eventstoredb_event_store() -> (Arc<dyn EventStore>, Double) {
+    let limits = Limits { has_system_events: false, ..Limits::default() };
+    let double = Double::start(Arc::new(MemoryEventStore::new()), Options { limits, ..Options::default() }).await;
+    let options = EventStoreDbOptions::try_new(&double.connection_string()).expect("options");
+    (Arc::new(EventStoreDb::open(options).await.expect("an event store")), double)
 }
 
 async fn sqlite_event_store() -> (Arc<dyn EventStore>, TempDir) {

@@ -9,6 +9,7 @@ mod equivalence;
 mod errors_doc;
 mod esdb_double;
 mod events_data;
+mod eventstoredb;
 mod faults;
 mod live;
 mod order;

@@ -16,6 +16,7 @@ pub mod postgres;
 pub mod random;
 pub mod server;
 pub mod shop;
+pub mod since;
 pub mod sse;
 pub mod updates;
 pub mod ws;

@@ -8,7 +8,7 @@ use eventstore::{
     SubscriptionFilter, TombstoneStreamOptions,
 };
 use infrastructure::event_store::{Direction, EventStore as _, MemoryEventStore, Revision, StreamId};
-use tests::esdb::{Double, Limits, Options};
+use tests::esdb::{Double, Limits, Options, Repeats};
 use tonic::Code;
 use uuid::Uuid;
 
@@ -110,7 +110,7 @@ async fn a_repeat_with_a_known_revision_is_answered_like_the_first_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeat_may_come_without_a_position() {
-    let (_double, client) = start(Options { repeats_have_positions: false, ..Options::default() }).await;
+    let (_double, client) = start(Options { repeats: Repeats::WithoutPosition, ..Options::default() }).await;
     let first = append(&client, "s", StreamState::NoStream, events("thing", [1])).await.expect("ok");
     assert_ne!(first.position, Position::start());
     for state in [StreamState::NoStream, StreamState::Any] {

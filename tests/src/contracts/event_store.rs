@@ -188,11 +188,13 @@ pub async fn an_append_of_many_events_is_there_whole_or_not_at_all(store: Store)
     let watch = async {
         let mut tail = store.tail();
         loop {
+            let mut visible = 0;
             for stream in &streams {
                 let seen = whole_stream(&*store, stream).await.len();
                 assert!(seen == 0 || seen == 25, "{seen} of 25 events are visible");
+                visible += seen;
             }
-            if store.head().await.unwrap().value() >= 1000 {
+            if visible == 1_000 {
                 return;
             }
             tail.changed().await.unwrap();
@@ -373,20 +375,23 @@ pub async fn writers_of_many_streams_do_not_disturb_each_other(store: Store) {
 }
 
 pub async fn a_refused_append_does_not_disturb_the_others_of_its_time(store: Store) {
-    let stream = stream("order");
+    let (one, two, three) = (stream("order"), stream("order"), stream("order"));
+    store.append(append(&one, 0, events(2))).await.unwrap();
     let sent = [
-        append(&stream, 0, events(2)),
-        append(&stream, 7, events(1)),
-        append(&stream, 2, events(1)),
-        append(&stream, 0, vec![]),
-        append(&stream, 3, events(1)),
+        append(&one, 2, events(1)),
+        append(&two, 7, events(1)),
+        append(&two, 0, events(1)),
+        append(&three, 0, vec![]),
+        append(&three, 0, events(2)),
     ];
-    // Polled in this order, so a store with a queue has them in it together.
+    // Polled in this order, so a store with a queue has them in it together; one behind a network has them in any order.
     let answers = join_all(sent.iter().map(|append| store.append(append.clone()))).await;
-    assert_eq!(answers[1], Err(wrong(Some(1))));
+    assert!(answers[1] == Err(wrong(None)) || answers[1] == Err(wrong(Some(0))), "{answers:?}");
     assert_refused(&answers[3]);
     assert!([0, 2, 4].into_iter().all(|index| answers[index].is_ok()), "{answers:?}");
-    assert_eq!(whole_stream(&*store, &stream).await.len(), 4);
+    for (stream, length) in [(&one, 3), (&two, 1), (&three, 2)] {
+        assert_eq!(whole_stream(&*store, stream).await.len(), length);
+    }
 }
 
 // Promise 7.
@@ -434,14 +439,17 @@ pub async fn the_tail_never_runs_ahead_of_what_can_be_read(store: Store) {
     let mut tail = store.tail();
     let writes = (0..200).map(|_| store.append(append(&stream("order"), 0, events(1)))).collect::<Vec<_>>();
     let watch = async {
-        let mut shown = Position::START;
-        while shown.value() < 200 {
+        let (mut shown, mut seen) = (Position::START, 0);
+        while seen < 200 {
             tail.changed().await.unwrap();
             let now = *tail.borrow_and_update();
             assert!(now >= shown, "the tail went back");
             shown = now;
             assert!(store.head().await.unwrap() >= shown);
-            assert!(whole_log(&*store).await.last().unwrap().position >= shown);
+            let log = whole_log(&*store).await;
+            assert!(log.last().unwrap().position >= shown);
+            // Positions need not be counters: how far it is shown in events.
+            seen = log.iter().filter(|event| event.position <= shown).count();
         }
     };
     tokio::join!(join_all(writes), watch);
@@ -545,7 +553,8 @@ pub async fn a_page_of_nothing_goes_nowhere(store: Store) {
 
 pub async fn reading_after_the_end_stays_where_it_is(store: Store) {
     let appended = store.append(append(&stream("order"), 0, events(2))).await.unwrap();
-    for after in [appended.positions[1], Position::new(1_000_000), Position::new(u64::MAX)] {
+    let last = appended.positions[1];
+    for after in [last, Position::new(last.value() + 1_000_000), Position::new(u64::MAX)] {
         let page = store.read_all(after, &TypeFilter::All, 10).await.unwrap();
         assert_eq!((page.events, page.scanned_to, page.is_end), (vec![], after, true));
     }

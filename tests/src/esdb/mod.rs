@@ -40,4 +40,4 @@ pub mod wire;
 pub use database::{Database, ReplicationHold};
 pub use double::{Cluster, Double};
 pub use faults::{Fault, FaultKind, Faults, Operation, Plan};
-pub use options::{Access, Limits, Options};
+pub use options::{Access, Limits, Options, Repeats};

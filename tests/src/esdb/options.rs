@@ -37,8 +37,8 @@ pub struct Options {
     pub has_tls: bool,
     /// The version it says it has.
     pub version: String,
-    /// Whether the answer to a repeated append says the position of its last event. Servers may leave it out.
-    pub repeats_have_positions: bool,
+    /// How it answers a repeated append.
+    pub repeats: Repeats,
     /// Whether `CaughtUp` says when and where, as servers from 24.10.14 and 25.0 do. Older ones send it empty.
     pub caught_up_says_where: bool,
     /// Who may come; everybody if none.
@@ -53,12 +53,24 @@ impl Default for Options {
             port: 0,
             has_tls: false,
             version: "24.10.6".to_owned(),
-            repeats_have_positions: true,
+            repeats: Repeats::Whole,
             caught_up_says_where: true,
             access: None,
             limits: Limits::default(),
         }
     }
+}
+
+/// How a repeated append is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeats {
+    /// Like the first time.
+    Whole,
+    /// Like the first time, but without the position of its last event. Servers may leave that out.
+    WithoutPosition,
+    /// As a conflict, as servers do where their check of ids falls short: in a stream that was deleted and begun again,
+    /// and with a mixture of known and new ids.
+    AsConflict,
 }
 
 /// The one user of a double that asks for one, and what the user may do.

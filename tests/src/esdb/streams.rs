@@ -9,6 +9,7 @@ use super::{
     append::{Expected, Refusal, Written},
     faults::{Fault, Operation},
     node::{Call, Node, Right},
+    options::Repeats,
     outlet::{Ended, Outlet},
     read::{self, Reading},
     record::Proposed,
@@ -151,6 +152,10 @@ impl StreamsService {
             Err(refusal) => Err(refusal),
         };
         let result = match written {
+            Ok((written, _)) if written.is_repeat && self.0.options.repeats == Repeats::AsConflict => {
+                let current = database.log().state(stream).last;
+                append_resp::Result::WrongExpectedVersion(wrong_expected_version(expected, current))
+            }
             Ok((written, position)) => append_resp::Result::Success(self.success(written, position)),
             Err(Refusal::WrongExpectedVersion { current }) => {
                 append_resp::Result::WrongExpectedVersion(wrong_expected_version(expected, current))
@@ -165,15 +170,14 @@ impl StreamsService {
         let revision = written.revision.map_or(CurrentRevisionOption::NoStream(Empty {}), |revision| {
             CurrentRevisionOption::CurrentRevision(revision)
         });
-        let position = position.filter(|_| !written.is_repeat || self.0.options.repeats_have_positions).map_or(
-            PositionOption::NoPosition(Empty {}),
-            |position| {
+        let position = position
+            .filter(|_| !written.is_repeat || self.0.options.repeats != Repeats::WithoutPosition)
+            .map_or(PositionOption::NoPosition(Empty {}), |position| {
                 PositionOption::Position(append_resp::Position {
                     commit_position: position,
                     prepare_position: position,
                 })
-            },
-        );
+            });
         append_resp::Success { current_revision_option: Some(revision), position_option: Some(position) }
     }
 

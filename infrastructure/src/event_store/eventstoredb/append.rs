@@ -5,7 +5,7 @@
 //! earlier try was written; others, and it is a conflict. When the budget runs out before that, the outcome is unknown.
 
 use eventstore::{AppendToStreamOptions, Client, EventData, StreamState, WriteResult};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep};
 
 use super::{
     super::{
@@ -17,6 +17,9 @@ use super::{
     event::{self, SYSTEM_PREFIX},
     failure::{Failure, Verdict},
 };
+
+/// What part of a call's time limit the last try has at least.
+const LAST_TRY: u32 = 4;
 
 /// An append whose outcome is sought.
 struct Attempt<'a> {
@@ -48,8 +51,7 @@ impl Shared {
         };
         let mut backoff = Backoff::new(self.options.retry_pauses.0, self.options.retry_pauses.1);
         loop {
-            let outcome = timeout_at(attempt.deadline, self.send(&attempt)).await.unwrap_or(Err(Failure::TimedOut));
-            let failure = match outcome {
+            let failure = match self.send(&attempt).await {
                 Ok(result) => return self.acknowledged(&attempt, &result).await,
                 Err(Failure::WrongExpectedRevision { actual }) => match self.resolved(&attempt, actual).await {
                     Some(answer) => return answer,
@@ -66,10 +68,11 @@ impl Shared {
                 Verdict::Unknown => attempt.doubt = Some(error.clone()),
             }
             let left = attempt.deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            let pause = backoff.next();
+            if pause >= left {
                 return Err(attempt.failed(error));
             }
-            sleep(backoff.next().min(left)).await;
+            sleep(pause).await;
         }
     }
 
@@ -89,7 +92,10 @@ impl Shared {
             let answer = client.append_to_stream(stream, &options, events).await;
             answer.map_err(|error| Failure::from(error).at_request())
         };
-        self.supervisor.call(send).await
+        // The last try is given some time too: cut short, it would leave in doubt what was not.
+        let left = attempt.deadline.saturating_duration_since(Instant::now());
+        let limit = left.clamp(self.options.call_timeout / LAST_TRY, self.options.call_timeout);
+        self.supervisor.call_within(limit, send).await
     }
 
     /// The server said yes. Where the events are is read where its answer does not tell for sure.

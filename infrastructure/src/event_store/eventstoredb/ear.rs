@@ -151,3 +151,44 @@ async fn follow(client: Client, options: SubscribeToAllOptions, heard: watch::Se
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    /// An ear whose thread does this.
+    fn ear(run: impl FnOnce(CancellationToken) + Send + 'static) -> Ear {
+        let (_, heard) = watch::channel(Position::START);
+        let stop = CancellationToken::new();
+        let told = stop.clone();
+        let thread = thread::spawn(move || run(told));
+        Ear { heard, stop, thread: Some(thread), end: Arc::default() }
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_does_not_end_is_given_back_and_waited_for_by_nobody() {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let over = Arc::clone(&is_over);
+        let spinning = ear(move |_| {
+            while !over.load(Ordering::Relaxed) {
+                thread::yield_now();
+            }
+        });
+        let left = spinning.close().await.expect("it spins");
+        assert!(!left.is_finished());
+        is_over.store(true, Ordering::Relaxed);
+        left.join().expect("it ends");
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_ends_when_told_to_is_not_left() {
+        let obedient = ear(|told| {
+            while !told.is_cancelled() {
+                thread::yield_now();
+            }
+        });
+        assert!(obedient.close().await.is_none());
+    }
+}

@@ -7,6 +7,8 @@
 use super::super::{Revision, StoreError};
 use eventstore::{CurrentRevision, Error, GrpcConnectionError};
 
+/// How the client's HTTP library says that there was no connection to send a request on.
+const NO_CONNECTION: &str = "client error (Connect)";
 /// gRPC's code for a request that cannot be right.
 const INVALID_ARGUMENT: i32 = 3;
 
@@ -161,6 +163,7 @@ impl From<Error> for Failure {
             Error::DeadlineExceeded => Self::TimedOut,
             Error::Grpc { code, message } if i32::from(code) == INVALID_ARGUMENT => Self::Refused(message),
             Error::Grpc { code, message } => Self::Aborted(format!("{code}: {message}")),
+            Error::ServerError(reason) if reason.contains(NO_CONNECTION) => Self::Unreachable(reason),
             Error::ServerError(reason) => Self::Broken(reason),
             Error::InternalParsingError(_)
             | Error::ResourceAlreadyExists

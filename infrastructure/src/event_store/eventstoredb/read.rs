@@ -240,6 +240,8 @@ fn server_filter(filter: &TypeFilter) -> Option<SubscriptionFilter> {
 async fn head_of(client: &Client, options: &ReadAllOptions) -> Result<Position, Failure> {
     let mut reading = client.read_all(options).await.map_err(|error| Failure::from(error).at_request())?;
     let last = reading.next().await.map_err(Failure::from)?;
+    // To its end: a call that is left early sends a reset, behind which the next call waits for the network.
+    while reading.next().await.map_err(Failure::from)?.is_some() {}
     let last = last.and_then(|event| event.link.or(event.event));
     Ok(last.map_or(Position::START, |event| Position::new(event.position.commit)))
 }

@@ -12,7 +12,7 @@ use std::{
     panic::AssertUnwindSafe,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
     time::Duration,
@@ -22,7 +22,7 @@ use eventstore::{Client, ClientSettings};
 use futures_util::FutureExt as _;
 use tokio::{
     sync::{Mutex, oneshot},
-    time::{Instant, timeout},
+    time::{Instant, timeout_at},
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -40,7 +40,9 @@ const RENEWAL_PAUSES: (Duration, Duration) = (Duration::from_millis(100), Durati
 /// One client, and the thread its own task runs on.
 #[derive(Clone)]
 pub(super) struct Connection {
-    pub(super) client: Client,
+    client: Client,
+    /// Whether it has found a node.
+    has_node: Arc<AtomicBool>,
     /// The client's task never ends by itself; it goes with its thread when the last call has ended.
     _thread: Arc<DropGuard>,
 }
@@ -75,7 +77,16 @@ impl Connection {
         let guard = stop.drop_guard();
         spawned.map_err(|error| format!("no thread: {error}"))?;
         let client = client.await.unwrap_or_else(|_| Err("the client panicked while it was set up".to_owned()))?;
-        Ok(Self { client, _thread: Arc::new(guard) })
+        Ok(Self { client, has_node: Arc::default(), _thread: Arc::new(guard) })
+    }
+
+    /// Waits until it has found a node.
+    async fn find_node(&self) -> Result<(), Failure> {
+        if !self.has_node.load(Ordering::Relaxed) {
+            self.client.server_info().await?;
+            self.has_node.store(true, Ordering::Relaxed);
+        }
+        Ok(())
     }
 }
 
@@ -139,13 +150,35 @@ impl Supervisor {
     where
         F: Future<Output = Result<T, Failure>> + Send,
     {
-        let (number, connection) = self.connection().await.map_err(Failure::Unreachable)?;
-        let guarded = AssertUnwindSafe(async { call(connection.client.clone()).await }).catch_unwind();
-        let outcome = match timeout(self.call_timeout, guarded).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(Failure::Panicked),
-            Err(_) => Err(Failure::TimedOut),
+        self.call_within(self.call_timeout, call).await
+    }
+
+    /// Runs `call` with the current client, within `limit`. As long as no node is found nothing is sent.
+    pub(super) async fn call_within<T, F>(
+        &self,
+        limit: Duration,
+        call: impl FnOnce(Client) -> F + Send,
+    ) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, Failure>> + Send,
+    {
+        let deadline = Instant::now() + limit;
+        let work = |connection: Connection| async move {
+            let call = async { call(connection.client.clone()).await };
+            within(deadline, connection.find_node(), call).await
         };
+        self.supervise(work).await
+    }
+
+    /// Does `work` with the current connection, and learns from how it ends.
+    async fn supervise<T, F>(&self, work: impl FnOnce(Connection) -> F + Send) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, Failure>> + Send,
+    {
+        let (number, connection) = self.connection().await.map_err(Failure::Unreachable)?;
+        // Boxed: it is large, and would make every future above it so.
+        let guarded = AssertUnwindSafe(Box::pin(async { work(connection).await })).catch_unwind();
+        let outcome = guarded.await.unwrap_or(Err(Failure::Panicked));
         self.observe(number, outcome.as_ref().map_or_else(Failure::health, |_| Health::Sound)).await;
         outcome
     }
@@ -191,6 +224,19 @@ impl Supervisor {
             Health::Misplaced => state.is_condemned = true,
         }
     }
+}
+
+/// The search for a node and then the call, both before `deadline`.
+async fn within<T>(
+    deadline: Instant,
+    search: impl Future<Output = Result<(), Failure>>,
+    call: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    match timeout_at(deadline, search).await {
+        Ok(found) => found?,
+        Err(_) => return Err(Failure::Unreachable("no node was found in time".to_owned())),
+    }
+    timeout_at(deadline, call).await.unwrap_or(Err(Failure::TimedOut))
 }
 
 #[cfg(test)]

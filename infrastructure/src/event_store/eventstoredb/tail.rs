@@ -11,7 +11,7 @@ use std::{sync::Arc, thread::JoinHandle, time::Duration};
 use eventstore::SubscribeToAllOptions;
 use tokio::{
     sync::watch,
-    time::{Instant, MissedTickBehavior, interval, sleep_until},
+    time::{Instant, MissedTickBehavior, interval_at, sleep_until},
 };
 use tokio_util::task::AbortOnDropHandle;
 
@@ -60,7 +60,8 @@ fn raise(tail: &watch::Sender<Position>, to: Position) {
 
 /// Looks at the head whenever nothing has moved for a while.
 async fn poll(shared: &Shared, tail: &watch::Sender<Position>) {
-    let mut ticks = interval(shared.options.poll_interval);
+    let pause = shared.options.poll_interval;
+    let mut ticks = interval_at(Instant::now() + pause, pause);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut before = *tail.borrow();
     loop {

@@ -43,6 +43,7 @@ fn table() -> Vec<Row> {
         (no_node, NotSent, Doubtful, true, is_unavailable),
         (no_connection, NotSent, Doubtful, true, is_unavailable),
         (Error::ServerError("unavailable".to_owned()), Unknown, Doubtful, true, is_unavailable),
+        (Error::ServerError("x: \"client error (Connect)\"".to_owned()), NotSent, Doubtful, true, is_unavailable),
         (Error::DeadlineExceeded, Unknown, Doubtful, true, is_unavailable),
         (grpc(aborted), Unknown, Sound, true, is_unavailable),
         (grpc(cancelled), Unknown, Sound, true, is_unavailable),

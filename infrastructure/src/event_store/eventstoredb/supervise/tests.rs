@@ -10,7 +10,7 @@ fn supervisor() -> Arc<Supervisor> {
 }
 
 async fn end(supervisor: &Supervisor, outcome: Result<u8, Failure>) -> Result<u8, Failure> {
-    supervisor.call(|_| async { outcome }).await
+    supervisor.supervise(|_| async { outcome }).await
 }
 
 fn broken() -> Result<u8, Failure> {
@@ -76,7 +76,7 @@ async fn a_call_in_flight_ends_on_its_old_client_and_judges_no_other() {
         let supervisor = Arc::clone(&supervisor);
         let call = async move {
             supervisor
-                .call(|_| async {
+                .supervise(|_| async {
                     gate.await.expect("the test goes on");
                     Err::<u8, _>(Failure::NotLeader)
                 })
@@ -98,7 +98,7 @@ async fn a_call_in_flight_ends_on_its_old_client_and_judges_no_other() {
 async fn a_panic_is_a_failed_call() {
     let supervisor = supervisor();
     let outcome = supervisor
-        .call(|_| async {
+        .supervise(|_| async {
             if supervisor.clients() > 0 {
                 std::panic::resume_unwind(Box::new("a defect"));
             }
@@ -110,10 +110,20 @@ async fn a_panic_is_a_failed_call() {
 }
 
 #[tokio::test]
-async fn a_call_has_a_time_limit() {
-    let supervisor = supervisor();
-    let outcome = supervisor.call(|_| std::future::pending::<Result<u8, Failure>>()).await;
-    assert_eq!(outcome, Err(Failure::TimedOut));
+async fn a_call_has_a_time_limit_and_is_not_sent_while_no_node_is_found() {
+    use std::future::{pending, ready};
+    let soon = || Instant::now() + Duration::from_millis(20);
+    assert_eq!(within(soon(), ready(Ok(())), ready(Ok(7))).await, Ok(7));
+    assert_eq!(within(soon(), ready(Ok(())), pending::<Result<u8, Failure>>()).await, Err(Failure::TimedOut));
+    let outcome = within(soon(), pending(), ready(Ok(7))).await;
+    assert!(matches!(outcome, Err(Failure::Unreachable(_))), "{outcome:?}");
+    assert_eq!(within(soon(), ready(Err(Failure::NotLeader)), ready(Ok(7))).await, Err(Failure::NotLeader));
+}
+
+#[tokio::test]
+async fn where_nobody_listens_a_call_is_known_not_to_be_sent() {
+    let outcome = supervisor().call(|_| async { Ok(1) }).await;
+    assert!(matches!(outcome, Err(Failure::Unreachable(_))), "{outcome:?}");
 }
 
 #[tokio::test]
