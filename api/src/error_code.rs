@@ -67,6 +67,8 @@ error_codes! {
     StoreUnavailable = "STORE_UNAVAILABLE", retry: true;
     /// The device of the event store is full. Nothing was written.
     StorageFull = "STORAGE_FULL", retry: true;
+    /// The read models cannot be read now.
+    ReadStoreUnavailable = "READ_STORE_UNAVAILABLE", retry: true;
     /// The read model has not reached `minPosition` in time.
     ProjectionTimeout = "PROJECTION_TIMEOUT", retry: true;
     /// The read model stopped at an event it cannot apply.

@@ -68,8 +68,13 @@ pub(crate) async fn open_events(config: &Config, file: &Path) -> Result<Arc<dyn 
     };
     let settings = &config.event_store;
     let mut options = EventStoreDbOptions::try_new(url.expose())?;
-    if let (Some(user), Some(password)) = (&settings.username, settings.password()?) {
-        options = options.with_user(user, password.expose());
+    match (&settings.username, settings.password()?) {
+        (Some(user), Some(password)) => options = options.with_user(user, password.expose()),
+        (None, None) => {}
+        (Some(_), None) | (None, Some(_)) => {
+            let message = "user and password go together".to_owned();
+            return Err(ConfigError::Unusable { key: "event_store.username", message }.into());
+        }
     }
     if let Some(file) = &settings.ca_file {
         options = options.with_ca_file(file);

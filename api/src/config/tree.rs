@@ -378,10 +378,6 @@ impl Config {
         if rows.password.is_some() && rows.password_file.is_some() {
             return unusable("read_store.password_file", twice);
         }
-        let has_password = events.password.is_some() || events.password_file.is_some();
-        if has_password != events.username.is_some() {
-            return unusable("event_store.username", "user and password go together");
-        }
         if cluster.lease_ms.get() < LEASE_MS_MIN {
             return unusable("cluster.lease_ms", "a lease of less than 500 ms is lost to a store that takes a breath");
         }

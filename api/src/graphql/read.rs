@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use async_graphql::{Context, Error, ErrorExtensions as _};
-use infrastructure::event_store::Position;
+use infrastructure::{event_store::Position, read_store::ReadStoreError};
 use projections::{KeyedFold, QueryError, Served, ServedTables, SetChange};
 
 use super::{PositionToken, Services};
@@ -78,7 +78,21 @@ pub(super) fn query_error(error: QueryError) -> Error {
             "the read model stands still until an operator looks after it; an answer without `minPosition` is stale",
         ),
         QueryError::Building(_) => ErrorCode::ProjectionTimeout.error("the read model is being built; try again"),
-        QueryError::Store(error) => internal(error),
+        QueryError::Store(error) => read_store_error(error),
+    }
+}
+
+/// What a client is told when the read store has no answer.
+pub(super) fn read_store_error(error: ReadStoreError) -> Error {
+    match error {
+        ReadStoreError::Unavailable(_) | ReadStoreError::Full => {
+            tracing::warn!(error = %error, "a question to the read models was not answered: {error}");
+            ErrorCode::ReadStoreUnavailable.error("the read models cannot be read now; try again")
+        }
+        ReadStoreError::Guard { .. }
+        | ReadStoreError::Refused(_)
+        | ReadStoreError::Corrupt(_)
+        | ReadStoreError::Column { .. } => internal(error),
     }
 }
 

@@ -91,18 +91,19 @@ fn held(row: &Row) -> Result<Held, ReadStoreError> {
     Ok(Held { slice, epoch: row.int(1)?, stored: position(row.int(2)?) })
 }
 
-/// Moves slices on. Rolls its transaction back if one of them is somebody else's, or is there or further already: so the
-/// same events are never applied twice.
+/// Moves slices on. Rolls its transaction back if one of them is somebody else's, or is not where it is known to be: so no
+/// event is ever applied twice, or passed over.
 pub(super) fn checkpoint<'a>(
     name: &str,
     generation: i64,
     held: impl Iterator<Item = &'a Held>,
     to: Position,
 ) -> Statement {
+    // Exactly from where it is known to be: a store that forgot a commit is not skipped over.
     let sql = "UPDATE projection_slices SET position = $5 \
-               WHERE name = $1 AND generation = $2 AND slice = $3 AND epoch = $4 AND position < $5";
+               WHERE name = $1 AND generation = $2 AND slice = $3 AND epoch = $4 AND position = $6";
     let row = |held: &Held| {
-        let more = vec![Value::Int(held.epoch), Value::Int(number_of(to))];
+        let more = vec![Value::Int(held.epoch), Value::Int(number_of(to)), Value::Int(number_of(held.stored))];
         [key(name, generation, held.slice), more].concat()
     };
     Statement::each(sql, held.map(row).collect()).must_change(1)

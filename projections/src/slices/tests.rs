@@ -86,16 +86,23 @@ fn an_event_is_taken_by_whoever_holds_its_slice_and_has_not_applied_it() {
 }
 
 #[tokio::test]
-async fn a_slice_moves_forwards_only() {
+async fn a_slice_moves_on_only_from_where_it_is_known_to_be() {
     let (_folder, rows) = temp_rows();
     generation_1(&*rows, 1).await;
     let slices = sql::claim(&*rows, NAME, 1, None).await.unwrap();
     assert_eq!(slices.stored(), Position::START);
     move_to(&*rows, &slices, 5).await.unwrap();
-    for not_further in [5, 4, 0] {
-        assert_eq!(move_to(&*rows, &slices, not_further).await, Err(DENIED));
+    for twice in [5, 4, 6] {
+        assert_eq!(move_to(&*rows, &slices, twice).await, Err(DENIED), "it is not where it was");
     }
     assert_eq!(positions(&*rows).await, [5]);
+    let mut slices = slices;
+    slices.are_stored_to(Position::new(5));
+    move_to(&*rows, &slices, 6).await.unwrap();
+    // A server that was replaced by a copy of itself may have forgotten the last commits.
+    slices.are_stored_to(Position::new(6));
+    rows.transaction(vec![Statement::once("UPDATE projection_slices SET position = 3", vec![])]).await.unwrap();
+    assert_eq!(move_to(&*rows, &slices, 7).await, Err(DENIED));
 }
 
 #[tokio::test]

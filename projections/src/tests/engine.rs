@@ -24,6 +24,9 @@ const CATALOGUE: &str = "CREATE VIEW sqlite_master AS \
     SELECT tablename::text COLLATE \"C\" AS name, 'table' AS type FROM pg_tables WHERE schemaname = current_schema() \
     UNION ALL SELECT indexname::text, 'index' FROM pg_indexes WHERE schemaname = current_schema()";
 
+/// By the path that SQLite would have.
+static SCHEMAS: LazyLock<Mutex<HashMap<PathBuf, Arc<PostgresSchema>>>> = LazyLock::new(Mutex::default);
+
 fn is_postgres() -> bool {
     #[expect(clippy::disallowed_methods, reason = "which engine is tested is a matter of who runs the tests")]
     env::var(ENGINE).is_ok_and(|engine| engine == "postgres")
@@ -50,7 +53,6 @@ impl Rows {
         if !is_postgres() {
             return Self::Sqlite(SqliteReadStore::open(path, SqliteReadStoreOptions::default()).unwrap());
         }
-        static SCHEMAS: LazyLock<Mutex<HashMap<PathBuf, Arc<PostgresSchema>>>> = LazyLock::new(Mutex::default);
         let mut schemas = SCHEMAS.lock().unwrap();
         let schema = schemas.entry(path.to_owned()).or_insert_with(|| Arc::new(new_schema()));
         Self::Postgres(Lazy { schema: Arc::clone(schema), store: OnceCell::new(), nudges: watch::Sender::new(0) })

@@ -7,7 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use api::{bootstrap::Core, data_dir::DataDir};
+use api::{
+    bootstrap::{Core, Duty},
+    data_dir::DataDir,
+};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use infrastructure::event_store::{EventStore, Position, TypeFilter};
 use projections::{Decoded, ProjectionState, RebuildPhase, RebuildProgress};
@@ -55,8 +58,8 @@ pub(crate) fn replay(report: &mut Report, [wants_rebuild, wants_live, wants_memo
 /// Builds all read models, measures, and gives some orders to ask for.
 async fn prepare(report: &mut Report, directory: &Path, wants_rebuild: bool) -> Vec<String> {
     let config = server::config(directory);
-    let data_dir = DataDir::open(directory).expect("the data directory is free");
-    let core = Core::start(&config, &data_dir).await.expect("the stores open");
+    let _data_dir = DataDir::open(directory).expect("the data directory is free");
+    let core = Core::start(&config, Duty::All).await.expect("the stores open");
     for status in core.projections.statuses() {
         let progress = core.projections.watch_rebuild(status.name).expect("there is such a projection");
         finish(progress).await;

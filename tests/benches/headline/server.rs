@@ -56,7 +56,8 @@ pub(crate) fn serve(data_dir: &Path) {
     let telemetry = Telemetry::install(&config).expect("logs and metrics can be set up");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let server = bootstrap::Server::start(&config, telemetry).await.expect("the server starts");
+        let server =
+            bootstrap::Server::start(&config, telemetry, bootstrap::Duty::All).await.expect("the server starts");
         report::say(&server.address().to_string());
         let (is_over, over) = oneshot::channel();
         thread::spawn(move || {

@@ -2,11 +2,15 @@
 
 use async_graphql::{Enum, Error, SimpleObject};
 use domain::operator::OperatorRejection;
+use infrastructure::event_store::StoreError;
 use projections::ManagerError;
 
 use crate::{
     error_code::ErrorCode,
-    graphql::{read::internal, user_error::path},
+    graphql::{
+        read::{internal, read_store_error},
+        user_error::path,
+    },
 };
 
 /// What can be wrong with an order to a projection.
@@ -123,11 +127,18 @@ impl Trouble {
             ManagerError::Stopping => {
                 return Self::Failed(ErrorCode::ShuttingDown.error("the server is stopping; connect again"));
             }
+            ManagerError::Events(StoreError::Unavailable(_)) => {
+                let text = "the event store cannot be read now; try again";
+                return Self::Failed(ErrorCode::StoreUnavailable.error(text));
+            }
             ManagerError::OtherLog
             | ManagerError::AheadOfLog { .. }
             | ManagerError::Rows(_)
             | ManagerError::Events(_) => {
-                return Self::Failed(internal(error));
+                return Self::Failed(match error {
+                    ManagerError::Rows(error) => read_store_error(error),
+                    error => internal(error),
+                });
             }
         };
         ProjectionUserError::new(code, error.to_string(), field).into()

@@ -98,8 +98,12 @@ pub(super) fn is_contended(error: &Error) -> bool {
     let Some(error) = error.as_db_error() else { return false };
     let meets_in_catalogue = || error.constraint().is_some_and(|name| name.starts_with("pg_"));
     match error.code() {
-        &SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED => true,
         &SqlState::UNIQUE_VIOLATION => meets_in_catalogue(),
+        // The last two: who looks a moment later finds it made. Done again, IF NOT EXISTS sees it too.
+        &SqlState::T_R_SERIALIZATION_FAILURE
+        | &SqlState::T_R_DEADLOCK_DETECTED
+        | &SqlState::DUPLICATE_TABLE
+        | &SqlState::DUPLICATE_OBJECT => true,
         // Of the catalogue's rows, too: it comes as an internal error.
         &SqlState::INTERNAL_ERROR => error.message().starts_with("tuple concurrently"),
         _ => false,

@@ -23,14 +23,25 @@ const START_MAX: Duration = Duration::from_secs(60);
 /// How often another port is tried when somebody else took the one that was free.
 const PORTS_TRIED_MAX: usize = 5;
 
-/// Starts and stops the server as it is told, line by line, and ends it when nobody can tell it anything any more: our end
-/// of the pipe closes when this process ends, even if it is killed.
+/// Makes the server's files, starts and stops it as it is told, line by line, and ends it and removes its files when nobody
+/// can tell it anything any more: our end of the pipe closes when this process ends, even if it is killed.
+///
+/// The database sorts text as English does, where it can, so that an order which is not that of bytes is noticed.
 const KEEPER: &str = r#"
+# To answer somebody who is gone is no reason to end before the server.
+trap '' PIPE
 folder=$1
 shift
 pid=
+make() {
+    "${postgres%/*}/initdb" -D "$folder/data" -U millrace -A trust -E UTF8 --no-locale --no-sync "$@" >>"$folder/log" 2>&1
+}
+postgres=$1
 while read -r order; do
     case $order in
+    make)
+        make --locale-provider=icu --icu-locale=en-US || make
+        ;;
     start)
         "$@" </dev/null >>"$folder/log" 2>&1 &
         pid=$!
@@ -40,12 +51,15 @@ while read -r order; do
         wait "$pid"
         ;;
     esac
-    echo done
+    echo done 2>/dev/null
 done
-kill -QUIT "$pid" 2>/dev/null
-wait "$pid" 2>/dev/null
+[ -n "$pid" ] && kill -QUIT "$pid" 2>/dev/null && wait "$pid"
 rm -rf "$folder"
 "#;
+
+/// Who needs a password.
+const ACCESS: &str =
+    "host all +secured 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\nlocal all all trust\n";
 
 /// What of the data survives a crash of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,12 +100,15 @@ impl PostgresServer {
         for _ in 0..PORTS_TRIED_MAX {
             // A server that did not start takes its folder with it.
             let (folder, user) = folder();
-            initialise(&programs, &folder, user);
             let listener = TcpListener::bind(("127.0.0.1", 0)).expect("this machine has a loopback address");
             let port = listener.local_addr().expect("it is bound").port();
             drop(listener);
             let keeper = Keeper::start(&programs, &folder, user, port, durability);
             let server = Self { folder, port, keeper: Mutex::new(keeper) };
+            server.keeper().tell("make");
+            fs::write(server.folder.join("data/pg_hba.conf"), ACCESS).unwrap_or_else(|error| {
+                panic!("initdb failed ({error}):\n{}", log(&server.folder));
+            });
             server.keeper().tell("start");
             if server.is_ready() {
                 return server;
@@ -264,26 +281,6 @@ fn run_as(command: &mut Command, user: Option<User>) -> &mut Command {
         command.uid(id).gid(group);
     }
     command
-}
-
-/// Makes the files. The database sorts text as English does, so that an order which is not that of bytes is noticed.
-fn initialise(programs: &Path, folder: &Path, user: Option<User>) {
-    let english = ["--locale-provider=icu", "--icu-locale=en-US"];
-    let mut says = String::new();
-    for locale in [&english[..], &[]] {
-        let mut command = Command::new(programs.join("initdb"));
-        command.arg("-D").arg(folder.join("data"));
-        command.args(["-U", "millrace", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"]).args(locale);
-        let output = run_as(&mut command, user).current_dir("/").output().expect("initdb can be run");
-        if output.status.success() {
-            let access = "host all +secured 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n\
-                          local all all trust\n";
-            fs::write(folder.join("data/pg_hba.conf"), access).expect("the folder is there");
-            return;
-        }
-        says.push_str(&String::from_utf8_lossy(&output.stderr));
-    }
-    panic!("initdb failed:\n{says}");
 }
 
 fn log(folder: &Path) -> String {
