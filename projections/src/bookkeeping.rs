@@ -18,6 +18,8 @@ pub(crate) struct Generation {
     pub(crate) version: i64,
     /// What all its slices have reached.
     pub(crate) position: Position,
+    /// What the first of them has reached.
+    pub(crate) furthest: Position,
     pub(crate) state: GenerationState,
     /// The form of its tables, as its shape describes it.
     pub(crate) form: String,
@@ -162,6 +164,8 @@ async fn has(store: &dyn ReadStore, columns: &str) -> Result<bool, ReadStoreErro
 pub(crate) async fn generations(store: &dyn ReadStore, name: &str) -> Result<Vec<Generation>, ReadStoreError> {
     let sql = format!(
         "SELECT {COLUMNS}, (SELECT min(position) FROM projection_slices AS s \
+         WHERE s.name = g.name AND s.generation = g.generation), \
+         (SELECT max(position) FROM projection_slices AS s \
          WHERE s.name = g.name AND s.generation = g.generation) \
          FROM projection_generations AS g WHERE name = $1 ORDER BY generation"
     );
@@ -179,6 +183,7 @@ fn generation(row: &Row) -> Result<Generation, ReadStoreError> {
         number: row.int(0)?,
         version: row.int(1)?,
         position: if row.is_null(9) { Position::START } else { position(row.int(9)?) },
+        furthest: if row.is_null(10) { Position::START } else { position(row.int(10)?) },
         state: GenerationState::parse(state)
             .ok_or(ReadStoreError::Column { column: 2, wanted: "a generation's state" })?,
         form: row.text(3)?.to_owned(),

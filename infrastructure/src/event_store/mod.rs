@@ -67,8 +67,18 @@ pub trait EventStore: Send + Sync + std::fmt::Debug {
         limit: usize,
     ) -> Result<StreamPage, StoreError>;
 
-    /// Reads at most `limit` events of the whole log after position `after` that pass `filter`, in order.
+    /// Reads at most `limit` events of the whole log after position `after` that pass `filter`, in order. `after` is a
+    /// position that the store has given out: where positions are not counters, another one may be refused as
+    /// [`StoreError::Format`].
     async fn read_all(&self, after: Position, filter: &TypeFilter, limit: usize) -> Result<AllPage, StoreError>;
+
+    /// The event at exactly this position, if there is one. Where positions are counters, it is the one after the
+    /// position before.
+    async fn event_at(&self, position: Position) -> Result<Option<RecordedEvent>, StoreError> {
+        let before = Position::new(position.value().saturating_sub(1));
+        let page = self.read_all(before, &TypeFilter::All, 1).await?;
+        Ok(page.events.into_iter().find(|event| event.position == position))
+    }
 
     /// The last position of the log, [`Position::START`] if it is empty.
     async fn head(&self) -> Result<Position, StoreError>;

@@ -191,8 +191,9 @@ impl Observer {
             let count = u32::try_from(serving.slices.len()).unwrap_or(u32::MAX);
             serving.slices.get(slice_of(key, count) as usize).is_some_and(|stored| *stored >= event.position)
         };
-        let proven = match page.events.iter().find(|event| !is_applied(event)) {
-            Some(first) => Position::new(first.position.value() - 1),
+        // Only a position of the log: where they are not counters, there is none right before an event.
+        let proven = match page.events.iter().position(|event| !is_applied(event)) {
+            Some(first) => page.events[..first].last().map_or(from, |event| event.position),
             None => page.scanned_to,
         };
         self.show_up_to(serving.generation, proven).await

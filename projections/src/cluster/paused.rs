@@ -27,15 +27,18 @@ const PAGE_EVENTS: usize = 256;
 /// How long until the log is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 
-/// Pauses and resumes the workers of this process.
+/// Pauses and resumes the workers of this process. `paused` is what they started with; none: all are paused, whatever was
+/// written before.
 pub(crate) async fn follow_pauses(
     events: Arc<dyn EventStore>,
     workers: Vec<(&'static str, mpsc::Sender<Order>)>,
-    mut paused: BTreeMap<String, Pause>,
+    paused: Option<BTreeMap<String, Pause>>,
     lifecycle: Lifecycle,
 ) {
     let mut state = OperatorState::default();
     let mut is_live = false;
+    let starts_paused = paused.is_none();
+    let mut paused = paused.unwrap_or_default();
     let mut log = Subscription::new(events, Position::START, TypeFilter::prefixes(&["operator."]));
     loop {
         let batch = tokio::select! {
@@ -65,7 +68,11 @@ pub(crate) async fn follow_pauses(
         if !batch.is_caught_up {
             continue;
         }
-        is_live = true;
+        if !std::mem::replace(&mut is_live, true) && starts_paused {
+            let known = state.paused.iter().map(|(name, known)| (name.as_str().to_owned(), Pause::of(known)));
+            paused = known.collect();
+            continue;
+        }
         for (name, orders) in &workers {
             let wanted = state.paused.iter().find(|(projection, _)| projection.as_str() == *name);
             let wanted = wanted.map(|(_, paused)| Pause::of(paused));

@@ -44,7 +44,7 @@ impl ProjectionManager {
         for Prepared { entry, .. } in &prepared {
             let generations = bookkeeping::generations(&*entry.context.rows, entry.context.name()).await?;
             for serving in generations.iter().filter(|known| known.state == GenerationState::Serving) {
-                is_within_log(&entry.context, serving.position).await?;
+                is_within_log(&entry.context, serving.furthest).await?;
             }
         }
         let ids = Arc::clone(&options.ids);
@@ -96,11 +96,9 @@ impl ProjectionManager {
     ) {
         let Surroundings { events, rows, lifecycle, options, .. } = surroundings;
         lifecycle.spawn(cluster::report_regularly(Arc::clone(rows), membership, reporting, lifecycle.clone()));
-        // Who is to start paused whatever the log says is not woken by what it says.
-        if options.all_paused.is_none() {
-            let paused = options.paused.clone();
-            lifecycle.spawn(cluster::follow_pauses(Arc::clone(events), workers, paused, lifecycle.clone()));
-        }
+        // Who is to start paused whatever the log says is woken only by what is written from then on.
+        let paused = options.all_paused.is_none().then(|| options.paused.clone());
+        lifecycle.spawn(cluster::follow_pauses(Arc::clone(events), workers, paused, lifecycle.clone()));
         self.watch_over(lifecycle);
     }
 }

@@ -243,7 +243,7 @@ async fn begin(context: &Context) -> Result<Start, ManagerError> {
     let sorted = Sorted::read(context).await?;
     // Before anything is claimed: whoever comes with the wrong log must not drive away the worker that has the right one.
     if let Some(serving) = &sorted.serving {
-        is_within_log(context, serving.position).await?;
+        is_within_log(context, serving.furthest).await?;
     }
     infrastructure::failpoint!("start.sorted");
     let (rest, serving) = sorted.rest(context).await?;

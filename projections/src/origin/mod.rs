@@ -23,8 +23,7 @@ pub(crate) struct Origin {
 /// Refuses a log that the read models are not of. The bookkeeping must be prepared. Remembers the log of a new read store, as soon as it has an event.
 pub(crate) async fn check(events: &dyn EventStore, rows: &dyn ReadStore) -> Result<(), ManagerError> {
     let known = sql::read(rows).await?;
-    let page = events.read_all(Position::START, &TypeFilter::All, 1).await?;
-    let first = page.events.first().map(|event| Origin { position: event.position, event: event.id });
+    let first = first_event(events).await?;
     match (known, first) {
         (None, None) => Ok(()),
         (None, Some(first)) => match rows.transaction(vec![sql::remember(first)]).await {
@@ -38,6 +37,21 @@ pub(crate) async fn check(events: &dyn EventStore, rows: &dyn ReadStore) -> Resu
         },
         (Some(known), Some(first)) if known == first => Ok(()),
         (Some(_), _) => Err(ManagerError::OtherLog),
+    }
+}
+
+/// The first event of ours; others may have written before.
+async fn first_event(events: &dyn EventStore) -> Result<Option<Origin>, ManagerError> {
+    let mut after = Position::START;
+    loop {
+        let page = events.read_all(after, &TypeFilter::All, 1).await?;
+        if let Some(event) = page.events.first() {
+            return Ok(Some(Origin { position: event.position, event: event.id }));
+        }
+        if page.is_end || page.scanned_to <= after {
+            return Ok(None);
+        }
+        after = page.scanned_to;
     }
 }
 

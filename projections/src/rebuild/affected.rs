@@ -84,10 +84,18 @@ async fn changed_keys(
     left_out: &HashSet<Position>,
 ) -> Result<BTreeSet<Uuid>, RebuildError> {
     let context = &member.context;
-    let before = Position::new(from.value().saturating_sub(1));
     let events = std::sync::Arc::clone(&context.events);
-    let mut pages = pipeline::start(events, &context.lifecycle, context.shape.events(), (before, to));
     let mut keys = BTreeSet::new();
+    // The pages begin after it.
+    if let Some(event) = events.event_at(from).await?
+        && context.shape.filter().passes(&event.type_name)
+        && !left_out.contains(&from)
+    {
+        let at_fault = |error: String| RebuildError::Event { place: from, error };
+        let event = Decoded::or_why(&event).map_err(|event| at_fault(event.error))?;
+        keys.extend(context.shape.key(&event).map_err(at_fault)?);
+    }
+    let mut pages = pipeline::start(events, &context.lifecycle, context.shape.events(), (from, to));
     while let Some(page) = pages.recv().await {
         let (page, scanned_to) = page?;
         for event in page.into_iter().filter(|event| !left_out.contains(&pipeline::position(event))) {

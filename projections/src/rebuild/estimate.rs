@@ -58,7 +58,7 @@ pub(crate) enum EstimateError {
 /// Estimates a rebuild from a position on. Changes nothing.
 pub(crate) async fn estimate(context: &Context, from: Option<Position>) -> Result<RebuildEstimate, EstimateError> {
     let head = context.events.head().await?;
-    let after = Position::new(from.map_or(0, |from| from.value().saturating_sub(1)));
+    let after = from.unwrap_or(Position::START);
     let positions = context.events.distance(after, head);
     let started = Instant::now();
     let page = context.events.read_all(after, &context.shape.filter(), SAMPLE).await?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use infrastructure::{
-    event_store::{Position, StoreError, TypeFilter},
+    event_store::{Position, StoreError},
     read_store::{ReadStoreError, Statement, Value},
     telemetry::{self, with_causes},
 };
@@ -452,9 +452,7 @@ pub(super) async fn stand_at(context: &Context, position: Position, error: &str)
     if monitor.status().generation.is_some() {
         return;
     }
-    let before = Position::new(position.value().saturating_sub(1));
-    let page = events.read_all(before, &TypeFilter::All, 1).await;
-    let Some(event) = page.ok().and_then(|page| page.events.into_iter().next()) else { return };
+    let Ok(Some(event)) = events.event_at(position).await else { return };
     let stopped = StoppedAt {
         position,
         type_name: event.type_name,

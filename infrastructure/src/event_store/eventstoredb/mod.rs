@@ -106,6 +106,10 @@ impl EventStore for EventStoreDb {
         self.shared.read_all(after, filter, limit.min(PAGE_EVENTS_MAX)).await
     }
 
+    async fn event_at(&self, position: Position) -> Result<Option<RecordedEvent>, StoreError> {
+        self.shared.event_at(position).await
+    }
+
     async fn head(&self) -> Result<Position, StoreError> {
         self.shared.head().await
     }

@@ -14,7 +14,7 @@ use eventstore::{Client, ReadAllOptions, ReadStream, ReadStreamOptions, StreamPo
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
-    super::{AllPage, Direction, Position, Revision, StoreError, StreamId, StreamPage, TypeFilter},
+    super::{AllPage, Direction, Position, RecordedEvent, Revision, StoreError, StreamId, StreamPage, TypeFilter},
     Shared,
     backoff::Backoff,
     event::Stored,
@@ -160,6 +160,25 @@ impl Shared {
         }
         let is_whole = end == End::Reached && seen.len() < UNFILTERED_EVENTS;
         page::of_log(after, head, seen, is_whole, filter, limit).map_err(Failure::Store)
+    }
+
+    /// The event at this position, which a read from there begins with. There is none at a position that is none.
+    pub(super) async fn event_at(&self, position: Position) -> Result<Option<RecordedEvent>, StoreError> {
+        if position == Position::START {
+            return Ok(None);
+        }
+        let options = self.all_options(position).max_count(1);
+        let patience = self.patience();
+        let read = self.retried(|| {
+            let options = options.clone();
+            self.supervisor.call(move |client: Client| async move { take_log(&client, &options, patience).await })
+        });
+        match read.await {
+            Ok((seen, _)) => page::of_log(Position::START, position, seen, true, &TypeFilter::All, 1)
+                .map(|page| page.events.into_iter().find(|event| event.position == position)),
+            Err(StoreError::Format(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn all_options(&self, after: Position) -> ReadAllOptions {
