@@ -92,7 +92,7 @@ async fn changed_keys(
         && !left_out.contains(&from)
     {
         let at_fault = |error: String| RebuildError::Event { place: from, error };
-        let event = Decoded::or_why(&event).map_err(|event| at_fault(event.error))?;
+        let event = crate::Decoded::or_why(&event).map_err(|event| at_fault(event.error))?;
         keys.extend(context.shape.key(&event).map_err(at_fault)?);
     }
     let mut pages = pipeline::start(events, &context.lifecycle, context.shape.events(), (from, to));

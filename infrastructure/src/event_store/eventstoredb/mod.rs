@@ -34,8 +34,8 @@ use tokio::sync::watch;
 use self::{density::Density, supervise::Supervisor, tail::Tail};
 pub use self::{open_error::OpenError, options::EventStoreDbOptions};
 use super::{
-    AllPage, Append, AppendError, Appended, Direction, EventStore, PAGE_EVENTS_MAX, Position, Revision, StoreError,
-    StreamId, StreamPage, TypeFilter,
+    AllPage, Append, AppendError, Appended, Direction, EventStore, PAGE_EVENTS_MAX, Position, RecordedEvent, Revision,
+    StoreError, StreamId, StreamPage, TypeFilter,
 };
 use crate::telemetry;
 

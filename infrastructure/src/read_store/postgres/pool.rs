@@ -74,10 +74,12 @@ pub(super) struct Lease {
 /// A commit waits for the device even where the server's default is not to: a server that crashes must not forget what a
 /// worker has seen committed and builds upon.
 fn session(purpose: Purpose, timeout: Duration) -> String {
+    // A process that stands still in the middle of a transaction holds its rows no longer than others may wait for them:
+    // they take over within the lease and two seconds more.
     // Whether transactions may write is up to the server.
     let read_only = if purpose == Purpose::Write { "" } else { "SET default_transaction_read_only = on; " };
     format!(
-        "SET statement_timeout = {}; SET idle_in_transaction_session_timeout = 60000; \
+        "SET statement_timeout = {}; SET idle_in_transaction_session_timeout = 2000; \
          SET client_min_messages = warning; SET standard_conforming_strings = on; SET jit = off; {read_only}\
          SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
         timeout.as_millis()
