@@ -24,6 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let descriptors = protox::compile(PROTOS, [&protos])?;
     tonic_prost_build::configure()
         .build_client(false)
+        .disable_comments(["."])
         .build_transport(false)
         .bytes(".")
         .include_file("esdb.rs")

@@ -153,15 +153,16 @@ async fn processes_that_are_killed_at_random_under_load_take_nothing_with_them()
     socket.subscribe("1", ORDERS_UPDATES, json!({ "after": position_token(0) })).await;
     assert_eq!(socket.next_summaries(1).await, ["CAUGHT UP"]);
     let heard = Arc::new(Mutex::new(Vec::new()));
-    let listener = {
+    let mut listener = JoinSet::new();
+    listener.spawn({
         let heard = Arc::clone(&heard);
-        tokio::spawn(async move {
+        async move {
             loop {
                 let update = socket.next_update().await;
                 heard.lock().expect("nobody panics").push(update);
             }
-        })
-    };
+        }
+    });
     let alice = |server: &Server| server.customer("alice");
     let servers = Arc::new(Mutex::new(vec![alice(&survivor), alice(other.as_ref().expect("it is there"))]));
     let (stop, journal) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Journal::default())));
@@ -205,10 +206,10 @@ async fn processes_that_are_killed_at_random_under_load_take_nothing_with_them()
         .sum();
     eventually("everything is told", async || (heard.lock().expect("nobody panics").len() >= total).then_some(()))
         .await;
-    listener.abort();
-    let heard = heard.lock().expect("nobody panics");
+    listener.shutdown().await;
+    let heard = std::mem::take(&mut *heard.lock().expect("nobody panics"));
     let mut versions: BTreeMap<&String, u64> = BTreeMap::new();
-    for update in heard.iter() {
+    for update in &heard {
         let Update::Changed { order, version, .. } = update else {
             panic!("a subscriber of a survivor heard {update:?}")
         };
@@ -260,7 +261,8 @@ async fn a_worker_that_stands_still_beyond_its_lease_writes_nothing_any_more() {
     let product = shop::register(&operator, "TEA-1").await;
     let (stop, servers) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(vec![alice.clone()])));
     let journal = Arc::new(Mutex::new(Journal::default()));
-    let load = tokio::spawn(shop_until(
+    let mut load = JoinSet::new();
+    load.spawn(shop_until(
         Arc::clone(&stop),
         0,
         Arc::clone(&servers),
@@ -290,7 +292,7 @@ async fn a_worker_that_stands_still_beyond_its_lease_writes_nothing_any_more() {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     stop.store(true, Ordering::Relaxed);
-    load.await.expect("the client came to its end");
+    load.join_next().await.expect("there is one").expect("the client came to its end");
     let last = shop::place(&alice, &product.id).await;
     shop::all_orders(&operator, &last.position).await;
     for name in projections::names() {

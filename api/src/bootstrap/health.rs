@@ -2,12 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use infrastructure::{
-    event_store::EventStore,
-    lifecycle::Lifecycle,
-    read_store::{Cost, Query, ReadStore},
-    telemetry::with_causes,
-};
+use infrastructure::{event_store::EventStore, lifecycle::Lifecycle, read_store::ReadStore, telemetry::with_causes};
 use tokio::sync::watch;
 
 use crate::edge::operations::Check;
@@ -32,8 +27,7 @@ impl StoreHealth {
         };
         let one = move || {
             let rows = Arc::clone(&rows);
-            let query = Query { sql: "SELECT 1".into(), params: vec![], cost: Cost::Point };
-            async move { rows.query(query).await.map(drop).map_err(|error| with_causes(&error)) }
+            async move { rows.ping().await.map_err(|error| with_causes(&error)) }
         };
         Self {
             events: ask_regularly("event store", head, lifecycle),

@@ -370,14 +370,7 @@ impl Config {
 
     fn check_stores(&self) -> Result<(), ConfigError> {
         let unusable = |key, message: &str| Err(ConfigError::Unusable { key, message: message.to_owned() });
-        let Self { event_store: events, read_store: rows, cluster, .. } = self;
-        let twice = "the password is given twice; keep this or `password`";
-        if events.password.is_some() && events.password_file.is_some() {
-            return unusable("event_store.password_file", twice);
-        }
-        if rows.password.is_some() && rows.password_file.is_some() {
-            return unusable("read_store.password_file", twice);
-        }
+        let cluster = &self.cluster;
         if cluster.lease_ms.get() < LEASE_MS_MIN {
             return unusable("cluster.lease_ms", "a lease of less than 500 ms is lost to a store that takes a breath");
         }
@@ -408,6 +401,10 @@ fn password(
     file: Option<&PathBuf>,
 ) -> Result<Option<Secret<String>>, ConfigError> {
     let Some(file) = file else { return Ok(password.cloned()) };
+    if password.is_some() {
+        let message = "the password is given twice; keep this or `password`".to_owned();
+        return Err(ConfigError::Unusable { key, message });
+    }
     let read = std::fs::read_to_string(file);
     let read = read.map_err(|error| ConfigError::Unusable { key, message: format!("{}: {error}", file.display()) })?;
     let text = read.strip_suffix('\n').unwrap_or(&read);

@@ -111,6 +111,11 @@ pub trait ReadStore: Send + Sync + std::fmt::Debug {
     /// so twice, as the checkpoint of a projection does. After any other error it did not happen.
     async fn transaction(&self, statements: Vec<Statement>) -> Result<(), ReadStoreError>;
 
+    /// Whether it answers.
+    async fn ping(&self) -> Result<(), ReadStoreError> {
+        self.query(Query { sql: "SELECT 1".into(), params: vec![], cost: Cost::Point }).await.map(drop)
+    }
+
     /// Tells every process on the same store that something was committed. It returns at once, and what it tells may
     /// come late or not at all: the store is the truth, a nudge only a reason to look.
     fn nudge(&self);

@@ -154,13 +154,14 @@ impl Lead {
 
     /// Carries an order out with the whole projection in hand; a look at some rows only if it finds something.
     async fn obey(&self, order: Order) {
-        let order = match order {
-            Order::Check { which: Which::Some { dice, count }, answer } => match self.doubtful(dice, count).await {
+        let order = if let Order::Check { which: Which::Some { dice, count }, answer } = order {
+            match self.doubtful(dice, count).await {
                 Ok((_, keys)) if !keys.is_empty() => Order::Check { which: Which::Keys(keys), answer },
                 Ok((rows, _)) => return drop(answer.send(Ok(Checked { rows, ..Checked::default() }))),
                 Err(error) => return drop(answer.send(Err(error))),
-            },
-            order => order,
+            }
+        } else {
+            order
         };
         match holding::take(&self.context, self.id).await {
             Ok(held) => {

@@ -47,10 +47,8 @@ impl Mailbox {
                     let _ = self.rows.transaction(vec![sql::forget(letter.id)]).await;
                     let said = serde_json::from_str(&answer);
                     let broken = |error: serde_json::Error| ReadStoreError::Unavailable(error.to_string());
-                    return match said.map_err(broken)? {
-                        Said::Refused(refusal) => Err(refusal.into_error(name)),
-                        said => Ok(said),
-                    };
+                    let said = said.map_err(broken)?;
+                    return if let Said::Refused(refusal) = said { Err(refusal.into_error(name)) } else { Ok(said) };
                 }
                 Ok(Some(Progress { taken_by: Some(lead), .. })) if !self.is_alive(lead) => {
                     let _ = self.rows.transaction(vec![sql::forget(letter.id)]).await;

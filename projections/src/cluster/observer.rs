@@ -4,11 +4,7 @@
 //! A nudge says that there is something new; without one it is looked at anyway, a little later. So a nudge that is lost
 //! costs time, never a message.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use infrastructure::{
     event_store::{Position, RecordedEvent, StoreError},
@@ -256,8 +252,6 @@ impl Observers {
         // In this order: everything that was parked up to a position is seen with it.
         let serving = sql::serving(&*self.rows).await?;
         let marks = sql::parked_marks(&*self.rows).await?;
-        let marks: BTreeMap<_, _> =
-            marks.into_iter().map(|((name, generation), mark)| ((name, generation), mark)).collect();
         let mut failed = None;
         for observer in &mut self.observers {
             let name = observer.context.name();

@@ -59,13 +59,20 @@ pub(crate) enum EstimateError {
 pub(crate) async fn estimate(context: &Context, from: Option<Position>) -> Result<RebuildEstimate, EstimateError> {
     let head = context.events.head().await?;
     let after = from.unwrap_or(Position::START);
-    let positions = context.events.distance(after, head);
+    // The pages begin after it.
+    let first = match from {
+        Some(from) => context.events.event_at(from).await?,
+        None => None,
+    };
+    let is_ours = first.as_ref().is_some_and(|event| context.shape.filter().passes(&event.type_name));
+    let positions = context.events.distance(after, head) + u64::from(first.is_some());
     let started = Instant::now();
     let page = context.events.read_all(after, &context.shape.filter(), SAMPLE).await?;
     let decoded = page.events.iter().filter_map(|event| Decoded::decode(event).ok()).count();
     let took = started.elapsed();
     let looked_at = context.events.distance(after, page.scanned_to).max(1);
     let events = if page.is_end { page.events.len() as u64 } else { page.events.len() as u64 * positions / looked_at };
+    let events = events + u64::from(is_ours);
     let serving = context.monitor.status().generation;
     let generations = bookkeeping::generations(&*context.rows, context.shape.name()).await?;
     let last = generations.iter().rfind(|generation| generation.built.events > 0 && generation.built.millis > 0);

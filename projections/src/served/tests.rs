@@ -134,7 +134,7 @@ async fn a_query_whose_generation_is_removed_under_its_hands_is_asked_again_of_t
     rows.transaction(shape.create(2)).await.unwrap();
     let served = Served::new(&shape, rows, Arc::new(Monitor::new("order_summary", 1)));
     shape.serve(1, Position::new(1), false);
-    let gone = served.select(|columns, table| all(columns, table)).await;
+    let gone = served.select(all).await;
     assert!(matches!(gone, Err(QueryError::Store(ReadStoreError::Refused(_)))), "nothing serves instead: {gone:?}");
 
     let asked = std::cell::RefCell::new(Vec::new());

@@ -59,15 +59,12 @@ impl<M: KeyedFold> Retold<M> {
                 }
                 Err(error) => return Err(error),
             };
-            match std::panic::catch_unwind(AssertUnwindSafe(|| M::fold(row, &event))) {
-                Ok(row) => {
-                    self.rows.insert(key, row.clone());
-                    told.changes.push(change(&event, key, row));
-                }
-                Err(_) => {
-                    self.rows.remove(&key);
-                    told.untold.push((vec![key], before));
-                }
+            if let Ok(row) = std::panic::catch_unwind(AssertUnwindSafe(|| M::fold(row, &event))) {
+                self.rows.insert(key, row.clone());
+                told.changes.push(change(&event, key, row));
+            } else {
+                self.rows.remove(&key);
+                told.untold.push((vec![key], before));
             }
         }
         Ok(told)

@@ -5,6 +5,7 @@
 //! The worker also makes the switch to another generation, so that nothing else ever changes what serves.
 
 mod feed;
+mod held;
 mod order;
 mod orders;
 
@@ -18,55 +19,17 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use self::feed::{Feed, Next};
+pub(crate) use self::held::{Frozen, Held};
 pub(crate) use self::order::{CompareError, Compared, Order, SwitchError, Which, ask};
 use crate::{
     Pause, ProjectionState, StopCause, StoppedAt,
     context::Context,
     shape::{ApplyError, Audience, CheckError, Look},
-    track::{ReleaseError, Track, TrackError},
+    track::{ReleaseError, TrackError},
 };
 
 /// How many keys are tried again between two batches.
 const RETRIES_AT_ONCE: usize = 16;
-
-/// The generation that a worker serves.
-#[derive(Debug)]
-pub(crate) enum Held {
-    /// None yet.
-    Nothing,
-    /// One that this build carries on.
-    Track(Box<Track>),
-    /// One of another version, as it stands.
-    Frozen(Frozen),
-}
-
-/// A generation that this build can only read.
-#[derive(Clone, Debug)]
-pub(crate) struct Frozen {
-    pub(crate) generation: i64,
-    pub(crate) version: i64,
-    pub(crate) form: String,
-    pub(crate) position: Position,
-    /// Whether queries of this build can read it. Otherwise it waits for a build that can.
-    pub(crate) is_readable: bool,
-}
-
-impl Held {
-    pub(crate) fn track(&self) -> Option<&Track> {
-        match self {
-            Self::Track(track) => Some(track),
-            Self::Nothing | Self::Frozen(_) => None,
-        }
-    }
-
-    pub(crate) fn position(&self) -> Option<Position> {
-        match self {
-            Self::Nothing => None,
-            Self::Track(track) => Some(track.position),
-            Self::Frozen(frozen) => frozen.is_readable.then_some(frozen.position),
-        }
-    }
-}
 
 #[derive(Debug)]
 pub(crate) struct Worker {

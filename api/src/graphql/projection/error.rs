@@ -131,14 +131,9 @@ impl Trouble {
                 let text = "the event store cannot be read now; try again";
                 return Self::Failed(ErrorCode::StoreUnavailable.error(text));
             }
-            ManagerError::OtherLog
-            | ManagerError::AheadOfLog { .. }
-            | ManagerError::Rows(_)
-            | ManagerError::Events(_) => {
-                return Self::Failed(match error {
-                    ManagerError::Rows(error) => read_store_error(error),
-                    error => internal(error),
-                });
+            ManagerError::Rows(error) => return Self::Failed(read_store_error(error.clone())),
+            ManagerError::OtherLog | ManagerError::AheadOfLog { .. } | ManagerError::Events(_) => {
+                return Self::Failed(internal(error));
             }
         };
         ProjectionUserError::new(code, error.to_string(), field).into()

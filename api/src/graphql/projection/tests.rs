@@ -73,12 +73,22 @@ fn what_is_broken_is_no_answer_for_the_payload() {
     let (checkpoint, end) = head();
     let broken = [
         ManagerError::AheadOfLog { name: "order_summary", checkpoint, head: end },
-        ManagerError::Rows(ReadStoreError::Full),
+        ManagerError::OtherLog,
+        ManagerError::Rows(ReadStoreError::Corrupt("a page".into())),
         ManagerError::Events(StoreError::Full),
     ];
     for error in broken {
         let error = settled::<()>(Err(Trouble::of(error, path([&"name"])))).expect_err("an error of the field");
         assert!(error.source.is_some(), "the log gets the cause, the client none: {error:?}");
+    }
+    let away = [
+        (ManagerError::Rows(ReadStoreError::Unavailable("away".into())), ErrorCode::ReadStoreUnavailable),
+        (ManagerError::Events(StoreError::Unavailable("away".into())), ErrorCode::StoreUnavailable),
+    ];
+    for (error, expected) in away {
+        let error = settled::<()>(Err(Trouble::of(error, vec![]))).expect_err("an error of the field");
+        assert!(!error.message.contains("away"), "{error:?}");
+        assert_eq!(error.extensions.expect("extensions").get("code").cloned(), Some(expected.as_str().into()));
     }
     let stopping = settled::<()>(Err(Trouble::of(ManagerError::Stopping, vec![]))).expect_err("an error of the field");
     let code = stopping.extend().extensions.expect("extensions").get("code").cloned();

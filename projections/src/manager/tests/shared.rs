@@ -149,8 +149,8 @@ fn live_changes_reach_a_process_that_applies_nothing_each_once_and_as_they_were(
     place(&world, 0..20);
     api.catches_up(&world);
     let head = block(world.events.head()).unwrap();
-    let mut heard = api.running.models.order_summary.hub().subscribe_all();
-    assert_eq!(heard.position, head);
+    let mut listener = api.running.models.order_summary.hub().subscribe_all();
+    assert_eq!(listener.position, head);
     block(async {
         for n in 20..120 {
             world.append(placed(n, 1, &[("TEA", 1)])).await;
@@ -161,7 +161,7 @@ fn live_changes_reach_a_process_that_applies_nothing_each_once_and_as_they_were(
     let changes: Vec<Arc<Change<OrderRow>>> = api.run(async move |_| {
         let mut changes = Vec::new();
         while changes.len() < 300 {
-            let message = tokio::time::timeout(LONG, heard.next()).await.expect("in time").expect("not closed");
+            let message = tokio::time::timeout(LONG, listener.next()).await.expect("in time").expect("not closed");
             let HubMessage::Change(change) = message else { panic!("a gap: {message:?}") };
             changes.push(change);
         }
@@ -194,9 +194,9 @@ fn the_slices_of_a_process_that_dies_are_taken_over_and_nothing_is_lost_or_appli
         // In the middle of the work, sometimes; an even one leaves as it should.
         let leaves = workers.remove(0);
         if round % 2 == 0 {
-            leaves.dies()
+            leaves.dies();
         } else {
-            leaves.stop()
+            leaves.stop();
         }
         everything_is_right(&world, &[&api]);
         workers.push(Node::start(&world, &format!("w{}", round + 2), true));
