@@ -21,10 +21,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=../Cargo.lock");
     let protos = client_source()?.join("protos");
-    let descriptors = protox::compile(PROTOS, [&protos])?;
+    let mut descriptors = protox::compile(PROTOS, [&protos])?;
+    for file in &mut descriptors.file {
+        // Their comments are written for another generator, and would be documentation of ours.
+        file.source_code_info = None;
+    }
     tonic_prost_build::configure()
         .build_client(false)
-        .disable_comments(["."])
         .build_transport(false)
         .bytes(".")
         .include_file("esdb.rs")
