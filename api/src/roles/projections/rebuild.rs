@@ -24,6 +24,9 @@ use crate::{
 const REBUILD: &str = "mutation Rebuild($input: ProjectionRebuildInput!) { projectionRebuild(input: $input) {
     estimates { projection positions events seconds bytes basis } userErrors { code message } } }";
 
+/// How often it is ordered where each time another rebuild has just ended.
+const ORDERS_MAX: u32 = 5;
+
 #[derive(Deserialize)]
 struct Payload {
     estimates: Vec<Value>,
@@ -47,19 +50,25 @@ pub(super) async fn run(client: &Client, args: &RebuildArgs) -> Result<(), Failu
         "name": first, "together": others, "fromPosition": args.from.map(token), "dryRun": args.dry_run,
         "reason": args.reason,
     });
-    let begun = client.order::<Payload>("projectionRebuild", REBUILD, json!({ "input": input })).await;
-    match begun {
-        Ok(Payload { estimates }) if args.dry_run => return print_estimates(estimates, args.format.json),
-        Ok(_) => {}
-        // A rebuild that somebody else has ordered serves as well as ours, unless ours was to be another one.
-        Err(failure) if failure.code == "ALREADY_REBUILDING" && !args.dry_run && args.from.is_none() => {
-            let rebuilds = rebuilds_of(&mut Poll::new(client), &names).await;
-            if !rebuilds.is_ok_and(|rebuilds| rebuilds.iter().all(|ended| !ended.rebuild.is_over())) {
-                return Err(failure);
+    for attempt in 1.. {
+        let begun = client.order::<Payload>("projectionRebuild", REBUILD, json!({ "input": input })).await;
+        match begun {
+            Ok(Payload { estimates }) if args.dry_run => return print_estimates(estimates, args.format.json),
+            Ok(_) => break,
+            // A rebuild that somebody else has ordered serves as well as ours, unless ours was to be another one.
+            Err(failure) if failure.code == "ALREADY_REBUILDING" && !args.dry_run && args.from.is_none() => {
+                let Ok(rebuilds) = rebuilds_of(&mut Poll::new(client), &names).await else { return Err(failure) };
+                if rebuilds.iter().all(|ended| !ended.rebuild.is_over()) {
+                    note("it is being rebuilt already; this shows that rebuild");
+                    break;
+                }
+                // It ended just now: ours can begin.
+                if attempt == ORDERS_MAX || rebuilds.iter().any(|ended| !ended.rebuild.is_over()) {
+                    return Err(failure);
+                }
             }
-            note("it is being rebuilt already; this shows that rebuild");
+            Err(failure) => return Err(failure),
         }
-        Err(failure) => return Err(failure),
     }
     finish(follow(client, &names).await?, args.format.json)
 }
