@@ -12,3 +12,4 @@ pub mod lease;
 pub mod lifecycle;
 pub mod read_store;
 pub mod telemetry;
+mod tls;

@@ -3,7 +3,7 @@
 //! The client says no more than that it has no connection. So when opening fails, each step of a connection is taken
 //! by hand: the name, the port, the TLS or its absence, the certificate, the user.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -12,11 +12,7 @@ use tokio::{
 };
 use tokio_rustls::{
     TlsConnector,
-    rustls::{
-        self, ClientConfig, RootCertStore,
-        crypto::aws_lc_rs,
-        pki_types::{CertificateDer, ServerName, pem::PemObject as _},
-    },
+    rustls::{self, ClientConfig, pki_types::ServerName},
 };
 use uuid::Uuid;
 
@@ -27,6 +23,7 @@ use super::{
     backoff::Backoff,
     failure::Failure,
 };
+use crate::tls;
 
 /// How long one step may take.
 const STEP_MAX: Duration = Duration::from_secs(3);
@@ -174,23 +171,10 @@ async fn probe_tls(
 
 /// TLS as the client does it.
 fn tls(options: &EventStoreDbOptions) -> Result<ClientConfig, OpenError> {
-    let mut roots = RootCertStore::empty();
-    if let Some(path) = options.ca_file() {
-        let unusable = |why: String| OpenError::CertificateFile { path: path.display().to_string(), why };
-        let certificates = CertificateDer::pem_file_iter(path).map_err(|error| unusable(error.to_string()))?;
-        for certificate in certificates {
-            let certificate = certificate.map_err(|error| unusable(error.to_string()))?;
-            roots.add(certificate).map_err(|error| unusable(error.to_string()))?;
-        }
-        if roots.is_empty() {
-            return Err(unusable("it holds no certificate".to_owned()));
-        }
-    } else {
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    }
-    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
-    let versions = builder.with_safe_default_protocol_versions().expect("the provider knows the usual versions");
-    Ok(versions.with_root_certificates(roots).with_no_client_auth())
+    let file = options.ca_file().map(PathBuf::as_path);
+    let unusable =
+        |why| OpenError::CertificateFile { path: file.map(|path| path.display().to_string()).unwrap_or_default(), why };
+    Ok(tls::client(tls::roots(file).map_err(unusable)?))
 }
 
 #[cfg(test)]
