@@ -87,6 +87,8 @@ impl Server {
         let stderr = temporary.path().join("stderr");
         let mut arguments: Vec<OsString> = vec!["--listen".into(), "127.0.0.1:0".into(), "--data-dir".into()];
         arguments.push(data_dir.clone().into());
+        // One that shares its stores with others has no data directory to itself, and so nothing to announce there.
+        let announces = !start.arguments.iter().any(|argument| argument == "serve" || argument == "work");
         arguments.extend(start.arguments);
         let mut command = binary::command(&start.wrapper, arguments);
         command.envs(start.environment);
@@ -94,7 +96,8 @@ impl Server {
         command.current_dir(temporary.path());
         command.stdout(Stdio::piped()).stderr(File::create(&stderr).expect("a file for the log"));
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
-        let url = first_line(&mut child).and_then(|line| Some(format!("http://{}", line.split_once("http://")?.1)));
+        let says = if announces { "serves on " } else { " on " };
+        let url = first_line(&mut child).and_then(|line| Some(line.split_once(says)?.1.to_owned()));
         let Some(url) = url else {
             // An error means that it has ended by itself.
             let _ = child.kill();
@@ -106,7 +109,9 @@ impl Server {
         if let Err(status) = server.readiness().await {
             return Err(NotReady { status, stderr: server.stderr() });
         }
-        server.pid = server.announced_pid();
+        if announces {
+            server.pid = server.announced_pid();
+        }
         Ok(server)
     }
 
@@ -131,10 +136,6 @@ impl Server {
 
     /// Its process, as it tells others.
     fn announced_pid(&self) -> u32 {
-        if self.wrapper.is_empty() {
-            // One that shares its stores announces nothing.
-            return self.child.id();
-        }
         let info = self.run_inside("cat", &[self.data_dir.join("server.json").into()]).ok();
         let info: Value = serde_json::from_str(&info).expect("server.json is JSON");
         info["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok()).expect("server.json names the process")
