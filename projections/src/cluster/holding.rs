@@ -1,7 +1,7 @@
 //! Holding a whole projection for a moment: its lead takes every slice from the workers, brings all of them to one place,
 //! does what it has to do, and gives them back.
 
-use infrastructure::{event_store::Position, read_store::ReadStoreError, telemetry::with_causes};
+use infrastructure::{read_store::ReadStoreError, telemetry::with_causes};
 use uuid::Uuid;
 
 use super::sql;
@@ -66,20 +66,12 @@ async fn try_take(context: &Context, holder: Uuid) -> Result<Held, Trouble> {
     }
     let mut track = Track::claim(context, serving.number, None).await?;
     let to = track.slices.furthest();
-    level(context, &mut track, to).await?;
+    track.follow_to(context, to, PAGE_EVENTS).await.map_err(|error| match error {
+        error if error.is_guard() => Trouble::Overtaken,
+        error => Trouble::Broken(with_causes(&error)),
+    })?;
+    track.store_position(context).await?;
     Ok(Held::Track(Box::new(track)))
-}
-
-/// Brings every slice to the same position.
-async fn level(context: &Context, track: &mut Track, to: Position) -> Result<(), Trouble> {
-    while track.position < to {
-        match track.follow(context, to, PAGE_EVENTS).await {
-            Ok(()) => {}
-            Err(error) if error.is_guard() => return Err(Trouble::Overtaken),
-            Err(error) => return Err(Trouble::Broken(with_causes(&error))),
-        }
-    }
-    Ok(track.store_position(context).await?)
 }
 
 /// Gives everything back to the workers.

@@ -10,17 +10,14 @@ use std::{
     time::Duration,
 };
 
-use infrastructure::lease::ClusterView;
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
 use super::{Membership, Names, holding, sql};
 use crate::{
-    ManagerError, bookkeeping,
+    ManagerError,
     context::Context,
     shape::{CheckError, Checked, Look},
-    slices::slice_of,
-    status::Monitor,
     worker::{CompareError, Held, Order, SwitchError, Which, Worker, some_keys},
 };
 
@@ -52,11 +49,8 @@ pub(crate) struct Lead {
     context: Context,
     lease: String,
     names: Names,
-    id: Uuid,
     membership: Membership,
     leading: Leading,
-    /// What everybody in this process sees of the projection.
-    shown: Arc<Monitor>,
 }
 
 /// What a process does as the lead comes to it, and as it leaves.
@@ -72,15 +66,8 @@ pub(crate) trait Term: Send + Sync {
 
 impl Lead {
     /// `context` is its own: nobody else looks at its monitor, and nobody reads through its shape.
-    pub(crate) fn new(
-        context: Context,
-        names: Names,
-        membership: Membership,
-        leading: Leading,
-        shown: Arc<Monitor>,
-    ) -> Self {
-        let (lease, id) = (names.lead(), membership.id);
-        Self { context, lease, names, id, membership, leading, shown }
+    pub(crate) fn new(context: Context, names: Names, membership: Membership, leading: Leading) -> Self {
+        Self { context, lease: names.lead(), names, membership, leading }
     }
 
     /// Leads whenever the lease is here. `orders` are those of this process for the projection.
@@ -134,17 +121,16 @@ impl Lead {
         if let Some(holder) = sql::holder(rows, name).await? {
             rows.transaction(vec![sql::give_back(name, holder)]).await?;
         }
-        let view = self.membership.view.borrow().clone();
-        self.clear_away(&view).await?;
-        term.begin(self.names.is_outdated(&view)).await
+        self.clear_away().await?;
+        let is_outdated = self.names.is_outdated(&self.membership.view.borrow());
+        term.begin(is_outdated).await
     }
 
-    /// Orders and reports of processes that are gone.
-    async fn clear_away(&self, view: &ClusterView) -> Result<(), ManagerError> {
+    /// Reports of processes that are gone.
+    async fn clear_away(&self) -> Result<(), ManagerError> {
         let rows = &*self.context.rows;
-        let is_gone = |node: &Uuid| *node != self.id && !view.nodes.is_empty() && !view.nodes.contains_key(node);
-        let reports = sql::reports(rows).await?;
-        let mut gone: Vec<Uuid> = reports.into_iter().map(|(node, ..)| node).filter(is_gone).collect();
+        let mut gone: Vec<Uuid> = sql::reports(rows).await?.into_iter().map(|(node, ..)| node).collect();
+        gone.retain(|node| !self.membership.is_alive(*node));
         gone.dedup();
         for node in gone {
             rows.transaction(vec![sql::remove_reports(node)]).await?;
@@ -163,51 +149,32 @@ impl Lead {
         } else {
             order
         };
-        match holding::take(&self.context, self.id).await {
+        match holding::take(&self.context, self.membership.id).await {
             Ok(held) => {
                 let (_orders, none) = mpsc::channel(1);
                 let mut worker = Worker::new(self.context.clone(), Held::Nothing, none, None);
                 worker.hold(held);
-                let repaired = match &order {
-                    Order::Repair { keys, .. } => Some(Some(keys.clone())),
-                    Order::Switch { .. } => Some(None),
-                    Order::Pause { .. }
-                    | Order::Resume(_)
-                    | Order::Release { .. }
-                    | Order::ReleaseAll(_)
-                    | Order::Skip { .. }
-                    | Order::Check { .. }
-                    | Order::Compare { .. } => None,
-                };
                 worker.obey(order).await;
-                if let Some(keys) = repaired {
-                    self.shown.is_repaired(keys.as_deref());
-                }
-                holding::give_back(&self.context, self.id, worker.let_go()).await;
+                holding::give_back(&self.context, self.membership.id, worker.let_go()).await;
             }
             Err(reason) => {
-                holding::give_back(&self.context, self.id, Held::Nothing).await;
+                holding::give_back(&self.context, self.membership.id, Held::Nothing).await;
                 refuse(order, reason);
             }
         }
     }
-}
 
-impl Lead {
     /// Looks at some rows while the workers go on. A row that differs may only have moved on since its slice's position was
     /// read: it is to be looked at again. Gives how many were looked at, and those that differ.
     async fn doubtful(&self, dice: u64, count: usize) -> Result<(u64, Vec<Uuid>), CheckError> {
         let Context { rows, events, shape, .. } = &self.context;
         let serving = sql::serving(&**rows).await?.remove(self.context.name());
-        let is_own = |serving: &sql::Serving| bookkeeping::is_of(&**shape, serving.version, &serving.form);
-        let Some(serving) = serving.filter(is_own) else { return Ok((0, Vec::new())) };
+        let Some(serving) = serving.filter(|serving| serving.is_of(&**shape)) else { return Ok((0, Vec::new())) };
         let look = |position| Look { store: &**rows, events: &**events, generation: serving.generation, position };
-        let stored = serving.slices.iter().min().copied().unwrap_or_default();
+        let stored = serving.stored();
         let (mut looked_at, mut doubtful) = (0, Vec::new());
         for key in some_keys(&self.context, look(stored), dice, count).await? {
-            let count = u32::try_from(serving.slices.len()).unwrap_or(u32::MAX);
-            let at = serving.slices.get(slice_of(key, count) as usize).copied().unwrap_or(stored);
-            let checked = shape.check(look(at), &[key]).await?;
+            let checked = shape.check(look(serving.stored_of(key).unwrap_or(stored)), &[key]).await?;
             looked_at += checked.rows;
             if !checked.differences.is_empty() {
                 doubtful.push(key);

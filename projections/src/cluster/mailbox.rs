@@ -5,14 +5,13 @@ use std::{sync::Arc, time::Duration};
 
 use infrastructure::{
     clock::IdSource,
-    lease::ClusterView,
     read_store::{ReadStore, ReadStoreError},
 };
-use tokio::{sync::watch, time::Instant};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{
-    Ask, Said,
+    Ask, Membership, Said,
     sql::{self, Letter, Progress},
 };
 use crate::ManagerError;
@@ -27,8 +26,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 pub(crate) struct Mailbox {
     pub(crate) rows: Arc<dyn ReadStore>,
     pub(crate) ids: Arc<dyn IdSource>,
-    pub(crate) id: Uuid,
-    pub(crate) view: watch::Receiver<Arc<ClusterView>>,
+    pub(crate) membership: Membership,
 }
 
 impl Mailbox {
@@ -37,7 +35,7 @@ impl Mailbox {
         let asked = serde_json::to_string(ask).expect("an order is JSON");
         let letter = Letter { id: self.ids.fresh(), asked };
         let mut nudges = self.rows.nudges();
-        self.rows.transaction(vec![sql::ask(&letter, (name, version), self.id)]).await?;
+        self.rows.transaction(vec![sql::ask(&letter, (name, version), self.membership.id)]).await?;
         self.rows.nudge();
         let deadline = Instant::now() + TAKEN_WITHIN;
         loop {
@@ -50,7 +48,7 @@ impl Mailbox {
                     let said = said.map_err(broken)?;
                     return if let Said::Refused(refusal) = said { Err(refusal.into_error(name)) } else { Ok(said) };
                 }
-                Ok(Some(Progress { taken_by: Some(lead), .. })) if !self.is_alive(lead) => {
+                Ok(Some(Progress { taken_by: Some(lead), .. })) if !self.membership.is_alive(lead) => {
                     let _ = self.rows.transaction(vec![sql::forget(letter.id)]).await;
                     return Err(ManagerError::NoLead(name));
                 }
@@ -73,7 +71,7 @@ impl Mailbox {
     /// The next order to this version of a projection, if there is one: it is this process's to answer.
     pub(crate) async fn next(&self, of: (&str, u32)) -> Result<Option<(Uuid, Ask)>, ReadStoreError> {
         for letter in sql::letters(&*self.rows, of).await? {
-            match self.rows.transaction(vec![sql::take(letter.id, self.id)]).await {
+            match self.rows.transaction(vec![sql::take(letter.id, self.membership.id)]).await {
                 Ok(()) => {}
                 // It was taken back.
                 Err(ReadStoreError::Guard { .. }) => continue,
@@ -103,16 +101,10 @@ impl Mailbox {
     /// Clears away what nobody waits for any more.
     pub(crate) async fn clear_away(&self) -> Result<(), ReadStoreError> {
         for (id, asked_by) in sql::askers(&*self.rows).await? {
-            if asked_by != self.id && !self.is_alive(asked_by) {
+            if !self.membership.is_alive(asked_by) {
                 self.rows.transaction(vec![sql::forget(id)]).await?;
             }
         }
         Ok(())
-    }
-
-    fn is_alive(&self, node: Uuid) -> bool {
-        let view = self.view.borrow();
-        // Nobody has been seen yet: whoever it is may be alive.
-        node == self.id || view.nodes.is_empty() || view.nodes.contains_key(&node)
     }
 }

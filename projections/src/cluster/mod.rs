@@ -64,6 +64,14 @@ pub(crate) struct Membership {
     pub(crate) view: watch::Receiver<Arc<ClusterView>>,
 }
 
+impl Membership {
+    /// Whether this process is alive, as far as it is known here. As long as nobody has been seen, anybody may be.
+    pub(crate) fn is_alive(&self, node: Uuid) -> bool {
+        let view = self.view.borrow();
+        node == self.id || view.nodes.is_empty() || view.nodes.contains_key(&node)
+    }
+}
+
 /// Makes the tables that processes meet in, and joins.
 pub(crate) async fn join(
     rows: &Arc<dyn ReadStore>,

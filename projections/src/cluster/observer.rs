@@ -15,11 +15,10 @@ use tokio::{sync::watch, time::Instant};
 
 use super::sql::{self, Serving};
 use crate::{
-    Decoded, ProjectionState, bookkeeping,
+    Decoded, ProjectionState,
     context::Context,
     parking::{self, ParkedKeys},
     shape::{CheckError, Look},
-    slices::slice_of,
 };
 
 /// How long until it looks without a nudge, and how often it looks at most.
@@ -84,7 +83,7 @@ impl Observer {
         if is_other || self.parked_mark != mark {
             self.remember_parked(serving.generation, mark).await?;
         }
-        let stored = serving.slices.iter().min().copied().unwrap_or_default();
+        let stored = serving.stored();
         if is_other && !self.begin(serving, stored) {
             return Ok(());
         }
@@ -102,7 +101,7 @@ impl Observer {
     /// Queries read this generation from now on. False if this build cannot read it.
     fn begin(&mut self, serving: &Serving, stored: Position) -> bool {
         let Context { shape, monitor, .. } = &self.context;
-        let is_own = bookkeeping::is_of(&**shape, serving.version, &serving.form);
+        let is_own = serving.is_of(&**shape);
         if !is_own && !shape.reads(serving.version, &serving.form) {
             return false;
         }
@@ -184,8 +183,7 @@ impl Observer {
                 },
                 Err(_) => event.stream.id,
             };
-            let count = u32::try_from(serving.slices.len()).unwrap_or(u32::MAX);
-            serving.slices.get(slice_of(key, count) as usize).is_some_and(|stored| *stored >= event.position)
+            serving.stored_of(key).is_some_and(|stored| stored >= event.position)
         };
         // Only a position of the log: where they are not counters, there is none right before an event.
         let proven = match page.events.iter().position(|event| !is_applied(event)) {

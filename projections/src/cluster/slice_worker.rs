@@ -2,13 +2,11 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use infrastructure::{lease::ClusterView, read_store::ReadStoreError};
+use infrastructure::read_store::ReadStoreError;
 use tokio::sync::watch;
-use uuid::Uuid;
 
 use super::{Membership, Names, sql};
 use crate::{
-    bookkeeping,
     context::Context,
     track::Track,
     worker::{Ended, Held, Worker},
@@ -25,7 +23,7 @@ pub(crate) struct SliceWorker {
     context: Context,
     names: Names,
     held: watch::Receiver<Arc<BTreeSet<String>>>,
-    view: watch::Receiver<Arc<ClusterView>>,
+    membership: Membership,
     /// The generation that serves, as this process sees it.
     serving: watch::Receiver<Option<i64>>,
     /// Which slices it works on, for its report.
@@ -47,8 +45,8 @@ impl SliceWorker {
         serving: watch::Receiver<Option<i64>>,
     ) -> Option<Self> {
         let held = membership.leases.as_ref()?.held();
-        let view = membership.view.clone();
-        Some(Self { context, names, held, view, serving, working: watch::Sender::new(Vec::new()) })
+        let membership = membership.clone();
+        Some(Self { context, names, held, membership, serving, working: watch::Sender::new(Vec::new()) })
     }
 
     /// Which slices it works on.
@@ -117,18 +115,15 @@ impl SliceWorker {
             return Ok(Task::Wait);
         }
         if let Some(holder) = sql::holder(rows, name).await?
-            && self.is_alive(holder)
+            && self.membership.is_alive(holder)
         {
             return Ok(Task::Wait);
         }
         let serving = sql::serving(rows).await?.remove(name);
-        let Some(serving) =
-            serving.filter(|serving| bookkeeping::is_of(&*self.context.shape, serving.version, &serving.form))
-        else {
+        let Some(serving) = serving.filter(|serving| serving.is_of(&*self.context.shape)) else {
             return Ok(Task::Wait);
         };
-        let count = u32::try_from(serving.slices.len()).unwrap_or(u32::MAX);
-        let slices = self.names.slices_of(mine, count);
+        let slices = self.names.slices_of(mine, serving.count());
         if slices.is_empty() {
             return Ok(Task::Wait);
         }
@@ -141,12 +136,6 @@ impl SliceWorker {
             Err(ReadStoreError::Guard { .. }) => Ok(Task::Wait),
             Err(error) => Err(error),
         }
-    }
-
-    fn is_alive(&self, node: Uuid) -> bool {
-        let view = self.view.borrow();
-        // Nobody has been seen yet: whoever it is may be alive.
-        view.nodes.is_empty() || view.nodes.contains_key(&node)
     }
 
     /// Resolves when other leases are held than `mine`, as far as this projection goes, or when another generation serves.

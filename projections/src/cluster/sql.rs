@@ -8,7 +8,11 @@ use infrastructure::{
 };
 use uuid::Uuid;
 
-use crate::bookkeeping::position;
+use crate::{
+    bookkeeping::{is_of, position},
+    shape::Shape,
+    slices::slice_of,
+};
 
 /// The tables, made if they are not there.
 pub(super) fn create() -> Vec<Statement> {
@@ -49,6 +53,28 @@ pub(super) struct Serving {
     pub(super) form: String,
     /// Where each of its slices is, by number.
     pub(super) slices: Vec<Position>,
+}
+
+impl Serving {
+    /// Whether this model can carry it on.
+    pub(super) fn is_of(&self, shape: &dyn Shape) -> bool {
+        is_of(shape, self.version, &self.form)
+    }
+
+    /// How many slices it has.
+    pub(super) fn count(&self) -> u32 {
+        u32::try_from(self.slices.len()).unwrap_or(u32::MAX)
+    }
+
+    /// What all its slices have reached.
+    pub(super) fn stored(&self) -> Position {
+        self.slices.iter().min().copied().unwrap_or_default()
+    }
+
+    /// What the slice of this key has reached.
+    pub(super) fn stored_of(&self, key: Uuid) -> Option<Position> {
+        self.slices.get(slice_of(key, self.count()) as usize).copied()
+    }
 }
 
 /// Every generation that serves, by the name of its projection.

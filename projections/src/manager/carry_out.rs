@@ -78,6 +78,7 @@ impl ProjectionManager {
         let before = if is_back { GenerationState::RolledBack } else { GenerationState::Standby };
         match entry.ask(|answer| Order::Switch { to, before, answer }).await? {
             Ok(old) => {
+                context.monitor.is_repaired(None);
                 infrastructure::failpoint!("rollback.after");
                 entry.standby.keep(context, old).await;
                 Ok(generation)
@@ -149,8 +150,10 @@ async fn look_here(entry: &Entry, which: Which) -> Result<Checkup, ManagerError>
 }
 
 async fn repair_here(entry: &Entry, keys: Vec<Uuid>) -> Result<Vec<Repaired>, ManagerError> {
-    let repaired = entry.ask(|answer| Order::Repair { keys, answer }).await?;
-    repaired.map_err(|error| ManagerError::of_check(error, entry.context.name()))
+    let order = |answer| Order::Repair { keys: keys.clone(), answer };
+    let repaired = entry.ask(order).await?.map_err(|error| ManagerError::of_check(error, entry.context.name()))?;
+    entry.context.monitor.is_repaired(Some(&keys));
+    Ok(repaired)
 }
 
 impl Entry {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use infrastructure::codec;
 use tokio::sync::mpsc;
 
 use super::{
@@ -40,7 +41,9 @@ impl ProjectionManager {
         surroundings: Surroundings,
         options: ClusterOptions,
     ) -> Result<Self, ManagerError> {
-        let prepared: Vec<Prepared> = declared.into_iter().map(|declared| prepare(declared, &surroundings)).collect();
+        let build = codec::fingerprint::<domain::Event>().into();
+        let prepare = |declared| prepare(declared, &surroundings, &build);
+        let prepared: Vec<Prepared> = declared.into_iter().map(prepare).collect();
         for Prepared { entry, .. } in &prepared {
             let generations = bookkeeping::generations(&*entry.context.rows, entry.context.name()).await?;
             for serving in generations.iter().filter(|known| known.state == GenerationState::Serving) {
@@ -51,7 +54,7 @@ impl ProjectionManager {
         let Surroundings { events, rows, lifecycle, .. } = &surroundings;
         let names = names_of(prepared.iter().map(|prepared| &prepared.names));
         let membership = cluster::join(rows, options, names, lifecycle).await?;
-        let mailbox = Mailbox { rows: Arc::clone(rows), ids, id: membership.id, view: membership.view.clone() };
+        let mailbox = Mailbox { rows: Arc::clone(rows), ids, membership: membership.clone() };
         let observers: Vec<Observer> =
             prepared.iter().map(|prepared| Observer::new(prepared.entry.context.clone())).collect();
         let serving: Vec<_> = observers.iter().map(Observer::serving).collect();
@@ -80,7 +83,7 @@ impl ProjectionManager {
             });
             let leading = entry.leading.clone();
             reporting.push(Reporting { names: names.clone(), monitor: Arc::clone(&shown), leading, work: at_work });
-            let lead = Lead::new(lead, names, membership.clone(), entry.leading.clone(), shown);
+            let lead = Lead::new(lead, names, membership.clone(), entry.leading.clone());
             lifecycle.spawn(lead.run(ProjectionTerm { manager: manager.clone(), entry }, orders));
         }
         manager.take_part(membership, reporting, workers, &surroundings);
@@ -103,9 +106,9 @@ impl ProjectionManager {
     }
 }
 
-fn prepare(declared: Declared, surroundings: &Surroundings) -> Prepared {
+fn prepare(declared: Declared, surroundings: &Surroundings, build: &Arc<str>) -> Prepared {
     let anew = declared.anew;
-    let context = surroundings.context(declared);
+    let context = surroundings.context(declared, build);
     let own = || {
         let monitor = Arc::new(Monitor::new(context.name(), context.shape.version()));
         Context { shape: anew(), monitor, ..context.clone() }

@@ -48,9 +48,10 @@ impl ProjectionManager {
         if let Some(cluster) = surroundings.options.cluster.clone() {
             return Self::start_shared(declared, surroundings, cluster).await;
         }
+        let build = codec::fingerprint::<domain::Event>().into();
         let (mut entries, mut plans) = (Vec::new(), Vec::new());
         for declared in declared {
-            let context = surroundings.context(declared);
+            let context = surroundings.context(declared, &build);
             let (name, lifecycle) = (context.name(), context.lifecycle.clone());
             let start = begin(&context).await?;
             let (orders, received) = mpsc::channel(16);
@@ -96,7 +97,7 @@ impl ProjectionManager {
 
 impl Surroundings {
     /// What everything of a projection works with.
-    pub(super) fn context(&self, declared: Declared) -> Context {
+    pub(super) fn context(&self, declared: Declared, build: &Arc<str>) -> Context {
         let Declared { shape, monitor, on_failure, .. } = declared;
         let options = &self.options;
         Context {
@@ -108,7 +109,7 @@ impl Surroundings {
             clock: Arc::clone(&self.clock),
             lifecycle: self.lifecycle.clone(),
             monitor,
-            build: codec::fingerprint::<domain::Event>().into(),
+            build: Arc::clone(build),
             batch_events_max: options.batch_events_max,
             event_limit: options.event_limit,
             is_shared: options.cluster.is_some(),

@@ -353,6 +353,7 @@ async fn complete(work: Work, share: u32) {
         Ok((old, progress)) => {
             let Plan { context, standby, slot, number, .. } = plan;
             let name = context.name();
+            context.monitor.is_repaired(None);
             tracing::info!(projection.name = name, "projection {name} serves generation {number}");
             standby.keep(&context, old).await;
             slot.release(|| show(&context, progress));

@@ -207,6 +207,14 @@ impl Track {
         Ok(self.pass(context, scanned_to).await?)
     }
 
+    /// Takes a generation that nobody reads exactly to `to`, so many events at once.
+    pub(crate) async fn follow_to(&mut self, context: &Context, to: Position, limit: usize) -> Result<(), FollowError> {
+        while self.position < to {
+            self.follow(context, to, limit).await?;
+        }
+        Ok(())
+    }
+
     /// Takes a generation that nobody reads at most `limit` events further, not beyond `to`.
     pub(crate) async fn follow(&mut self, context: &Context, to: Position, limit: usize) -> Result<(), FollowError> {
         let mut page = context.events.read_all(self.position, &context.shape.filter(), limit).await?;

@@ -98,7 +98,6 @@ impl Worker {
         infrastructure::failpoint!("repair.write");
         let repaired = self.context.shape.repair(track.look(&self.context), keys, guard).await?;
         infrastructure::failpoint!("repair.written");
-        self.context.monitor.is_repaired(Some(keys));
         Ok(repaired)
     }
 
@@ -128,7 +127,6 @@ impl Worker {
         self.feed = Feed::default();
         (self.stopped, self.failing) = (None, None);
         self.serve(has_gap);
-        self.context.monitor.is_repaired(None);
         self.show();
         Ok(old)
     }
@@ -181,13 +179,10 @@ impl Worker {
         Ok(())
     }
 
-    /// Applies to a generation what the serving one has more.
+    /// Applies to a generation what the serving one has more; not beyond it, since what comes after is still to be
+    /// announced.
     async fn catch_up(&self, track: &mut Track, to: Position) -> Result<(), String> {
-        // Not beyond the serving generation: what comes after it is still to be announced.
-        while track.position < to {
-            let followed = track.follow(&self.context, to, self.context.batch_events_max).await;
-            followed.map_err(|error| error.to_string())?;
-        }
-        Ok(())
+        let caught_up = track.follow_to(&self.context, to, self.context.batch_events_max).await;
+        caught_up.map_err(|error| error.to_string())
     }
 }
