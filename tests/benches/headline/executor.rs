@@ -33,14 +33,14 @@ use crate::{
 };
 
 /// Commands in flight over many streams.
-const IN_FLIGHT: usize = 256;
+pub(crate) const IN_FLIGHT: usize = 256;
 /// Commands in flight on one stream.
 const HOT_IN_FLIGHT: usize = 512;
-const WARM_UP: Duration = Duration::from_millis(700);
+pub(crate) const WARM_UP: Duration = Duration::from_millis(700);
 /// One turn of floor or candidate.
-const TURN: Duration = Duration::from_millis(1_500);
+pub(crate) const TURN: Duration = Duration::from_millis(1_500);
 /// How many turns each gets.
-const TURNS: usize = 3;
+pub(crate) const TURNS: usize = 3;
 /// Rows of one raw transaction.
 const RAW_BATCH: usize = 512;
 /// Prices on the hot stream, all different from their neighbours: a price that does not change is no event.
@@ -60,11 +60,31 @@ pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
     })
 }
 
-/// An executor over a store of its own.
-fn executor<D: Decider>(data_dir: &Path, lifecycle: &Lifecycle) -> Executor<D> {
+/// The embedded event store in this directory.
+pub(crate) fn sqlite(data_dir: &Path) -> Arc<dyn EventStore> {
     let store = SqliteEventStore::open(&data_dir.join("events.db"), SqliteEventStoreOptions::default());
-    let store: Arc<dyn EventStore> = Arc::new(store.expect("the event store opens"));
-    Executor::new(store, Arc::new(SystemClock), lifecycle.clone(), ExecutorOptions::default())
+    Arc::new(store.expect("the event store opens"))
+}
+
+/// An executor over this store.
+pub(crate) fn on<D: Decider>(
+    store: Arc<dyn EventStore>,
+    options: ExecutorOptions,
+    lifecycle: &Lifecycle,
+) -> Executor<D> {
+    Executor::new(store, Arc::new(SystemClock), lifecycle.clone(), options)
+}
+
+/// Orders, each on a stream of its own.
+pub(crate) fn orders() -> impl Fn() -> Request<OrderCommand> + Clone + Send + 'static {
+    let (line, catalogue) = (requested("TEA-1", 2), [offered("TEA-1", eur(1990))]);
+    move || {
+        let metadata = metadata();
+        let order = OrderId::new(metadata.command_id);
+        let (lines, catalogue) = (vec![line], catalogue.clone().into());
+        let command = OrderCommand::Place { order, customer: the_customer(), lines, catalogue };
+        Request { stream: order.uuid(), command, metadata, expected: None, is_fresh: true }
+    }
 }
 
 /// What the server knows of a command without an idempotency key.
@@ -79,7 +99,7 @@ fn metadata() -> CommandMetadata {
 }
 
 /// Keeps so many commands in flight for this long; the rate.
-async fn commands<D: Decider>(
+pub(crate) async fn commands<D: Decider>(
     executor: &Executor<D>,
     in_flight: usize,
     length: Duration,
@@ -107,15 +127,8 @@ pub(crate) fn many_streams(report: &mut Report) {
     let (data_dir, raw_dir) = (data_dir(), data_dir());
     let (floor, candidate) = block_on(async {
         let lifecycle = Lifecycle::new();
-        let executor = executor::<Order>(data_dir.path(), &lifecycle);
-        let (line, catalogue) = (requested("TEA-1", 2), [offered("TEA-1", eur(1990))]);
-        let place = move || {
-            let metadata = metadata();
-            let order = OrderId::new(metadata.command_id);
-            let (lines, catalogue) = (vec![line], catalogue.clone().into());
-            let command = OrderCommand::Place { order, customer: the_customer(), lines, catalogue };
-            Request { stream: order.uuid(), command, metadata, expected: None, is_fresh: true }
-        };
+        let executor = on::<Order>(sqlite(data_dir.path()), ExecutorOptions::default(), &lifecycle);
+        let place = orders();
         let mut raw = Raw::open(raw_dir.path());
         raw.append(WARM_UP);
         commands(&executor, IN_FLIGHT, WARM_UP, place.clone()).await;
@@ -137,7 +150,7 @@ pub(crate) fn hot_stream(report: &mut Report) {
     let data_dir = data_dir();
     let rate = block_on(async {
         let lifecycle = Lifecycle::new();
-        let executor = executor::<Product>(data_dir.path(), &lifecycle);
+        let executor = on::<Product>(sqlite(data_dir.path()), ExecutorOptions::default(), &lifecycle);
         let product = product_of("TEA-1").uuid();
         let request =
             move |command| Request { stream: product, command, metadata: metadata(), expected: None, is_fresh: false };

@@ -4,10 +4,11 @@
 //! Every number that depends on the machine is a share of a floor that is measured beside it, in turns, so that a
 //! machine that is slow or busy moves both. The server is this program, started a second time with the data directory
 //! on the real disk; the load comes from the first process over loopback. Nothing here asserts a time: it prints what
-//! it found next to the goal. Slice map: http.rs (orders over HTTP), visible.rs, push.rs, executor.rs, replay.rs, live.rs (what
+//! it found next to the goal. Slice map: http.rs (orders over HTTP), visible.rs, push.rs, executor.rs, replay.rs, live.rs, cluster.rs (what
 //! is measured); server.rs, client.rs, socket.rs, history.rs (what it is measured with); report.rs.
 
 mod client;
+mod cluster;
 mod executor;
 mod history;
 mod http;
@@ -38,6 +39,10 @@ enum Section {
     Commands,
     /// The executor on one stream.
     HotStream,
+    /// The executor on EventStoreDB's double.
+    EventStoreDb,
+    /// Commands and a rebuild with the read models in PostgreSQL.
+    Postgres,
     /// A rebuild, and a bare scan.
     Rebuild,
     /// Commands during a rebuild, and its memory.
@@ -82,13 +87,15 @@ fn main() {
     let mut report = Report::default();
     let is_wanted = |section| args.only.is_empty() || args.only.contains(&section);
     // What works in this process comes last, so that the load generator of the others starts lean.
-    let sections: [(Section, Measure); 6] = [
+    let sections: [(Section, Measure); 8] = [
         (Section::OrderPlace, http::order_place),
         (Section::OrderQuery, http::order_query),
         (Section::Visible, visible::visible),
         (Section::Push, push::push),
         (Section::Commands, executor::many_streams),
         (Section::HotStream, executor::hot_stream),
+        (Section::EventStoreDb, cluster::event_store),
+        (Section::Postgres, cluster::read_store),
     ];
     for (section, measure) in sections.into_iter().filter(|(section, _)| is_wanted(*section)) {
         report::progress(&format!("{section:?}"));

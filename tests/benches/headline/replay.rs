@@ -9,6 +9,7 @@ use std::{
 
 use api::{
     bootstrap::{Core, Duty},
+    config::Config,
     data_dir::DataDir,
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -26,7 +27,7 @@ use crate::{
 };
 
 /// The read model that is rebuilt, and the events it is made of.
-const MODEL: &str = "order_summary";
+pub(crate) const MODEL: &str = "order_summary";
 const MODEL_EVENTS: &str = "order.";
 /// How many events a page holds; the rebuild's own number.
 const PAGE_EVENTS: usize = 2_048;
@@ -57,16 +58,8 @@ pub(crate) fn replay(report: &mut Report, [wants_rebuild, wants_live, wants_memo
 
 /// Builds all read models, measures, and gives some orders to ask for.
 async fn prepare(report: &mut Report, directory: &Path, wants_rebuild: bool) -> Vec<String> {
-    let config = server::config(directory);
     let _data_dir = DataDir::open(directory).expect("the data directory is free");
-    let core = Core::start(&config, Duty::All).await.expect("the stores open");
-    for status in core.projections.statuses() {
-        let progress = core.projections.watch_rebuild(status.name).expect("there is such a projection");
-        finish(progress).await;
-    }
-    while core.projections.statuses().iter().any(|status| status.state != ProjectionState::Running) {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let core = started(&server::config(directory)).await;
     if wants_rebuild {
         rebuild(report, &core).await;
     }
@@ -76,6 +69,19 @@ async fn prepare(report: &mut Report, directory: &Path, wants_rebuild: bool) -> 
     drop(core);
     assert!(core_lifecycle.stop(Duration::from_secs(10)).await, "the workers stop");
     page.events.iter().map(|event| event.stream.id.to_string()).collect()
+}
+
+/// A core whose read models are all built.
+pub(crate) async fn started(config: &Config) -> Core {
+    let core = Core::start(config, Duty::All).await.expect("the stores open");
+    for status in core.projections.statuses() {
+        let progress = core.projections.watch_rebuild(status.name).expect("there is such a projection");
+        finish(progress).await;
+    }
+    while core.projections.statuses().iter().any(|status| status.state != ProjectionState::Running) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    core
 }
 
 async fn rebuild(report: &mut Report, core: &Core) {
@@ -101,7 +107,7 @@ async fn rebuild(report: &mut Report, core: &Core) {
 }
 
 /// Waits for the end of a rebuild, which must be a good one; how many events it applied, and how long it filled.
-async fn finish(mut progress: watch::Receiver<Option<RebuildProgress>>) -> (usize, Duration) {
+pub(crate) async fn finish(mut progress: watch::Receiver<Option<RebuildProgress>>) -> (usize, Duration) {
     let started = Instant::now();
     let is_filled = |now: &RebuildProgress| now.phase != RebuildPhase::Filling;
     progress.wait_for(|now| now.as_ref().is_some_and(is_filled)).await.expect("the projections run");

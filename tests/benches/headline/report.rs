@@ -17,7 +17,8 @@ struct Row {
     what: &'static str,
     goal: String,
     measured: String,
-    is_met: bool,
+    /// None if there is no goal.
+    is_met: Option<bool>,
 }
 
 /// What a number must be.
@@ -41,7 +42,12 @@ impl Report {
         };
         let goal = format!("{sign} {} {unit}", number(limit));
         let detail = if detail.is_empty() { String::new() } else { format!("  ({detail})") };
-        self.rows.push(Row { what, goal, measured: format!("{} {unit}{detail}", number(measured)), is_met });
+        self.rows.push(Row {
+            what,
+            goal,
+            measured: format!("{} {unit}{detail}", number(measured)),
+            is_met: Some(is_met),
+        });
     }
 
     /// Adds a line for the share that `measured` is of `floor`, kept as `key`.
@@ -60,13 +66,32 @@ impl Report {
         self.row(what, Goal::AtLeast(least * 100.0), measured / floor * 100.0, "%", &detail);
     }
 
+    /// The same without a goal: what is measured is not ours alone.
+    pub(crate) fn compare(
+        &mut self,
+        what: &'static str,
+        key: &'static str,
+        [(measured_key, measured), (floor_key, floor)]: [(&'static str, f64); 2],
+    ) {
+        self.value(measured_key, measured);
+        self.value(floor_key, floor);
+        self.value(key, measured / floor);
+        let share = number(measured / floor * 100.0);
+        let measured = format!("{share} %  ({}/s of {}/s)", number(measured), number(floor));
+        self.rows.push(Row { what, goal: String::new(), measured, is_met: None });
+    }
+
     /// Prints the table.
     pub(crate) fn print(&self) {
         let width = |text: fn(&Row) -> &str| self.rows.iter().map(|row| text(row).chars().count()).max().unwrap_or(0);
         let (what, goal) = (width(|row| row.what), width(|row| &row.goal));
         say(&format!("Millrace on {} cores", cores()));
         for row in &self.rows {
-            let mark = if row.is_met { "reached" } else { "MISSED " };
+            let mark = match row.is_met {
+                Some(true) => "reached",
+                Some(false) => "MISSED ",
+                None => "       ",
+            };
             say(&format!("  {:what$}   {:goal$}   {mark}   {}", row.what, row.goal, row.measured));
         }
     }
