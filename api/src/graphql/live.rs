@@ -1,9 +1,9 @@
 //! What every subscription says beside its own messages, and where a subscriber starts.
 
 use async_graphql::{Context, Enum, Error, SimpleObject};
-use infrastructure::event_store::Position;
+use infrastructure::event_store::{Position, StoreError, TypeFilter};
 
-use super::{PositionToken, call::services, read::internal};
+use super::{PositionToken, call::services, read::event_store_error};
 use crate::{
     engine::{LiveReporter, ResumeAfter},
     error_code::ErrorCode,
@@ -64,10 +64,18 @@ pub(super) async fn resume_position(
             None => after,
         };
     let Some(PositionToken(position)) = resumed else { return Ok(None) };
-    let head = services(context).events.head().await.map_err(internal)?;
-    if position > head {
+    let events = &services(context).events;
+    if position > events.head().await.map_err(event_store_error)? {
         let text = "the position lies beyond the end of the log: it is from another server; read the objects anew";
         return Err(ErrorCode::BadCursor.error(text));
     }
-    Ok(Some(position))
+    // Where positions are no counters, not every number is one.
+    match events.read_all(position, &TypeFilter::All, 1).await {
+        Ok(_) => Ok(Some(position)),
+        Err(StoreError::Format(_)) => {
+            let text = "the position is none of the log: it is from another server; read the objects anew";
+            Err(ErrorCode::BadCursor.error(text))
+        }
+        Err(error) => Err(event_store_error(error)),
+    }
 }

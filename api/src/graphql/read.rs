@@ -6,7 +6,10 @@ use std::sync::{
 };
 
 use async_graphql::{Context, Error, ErrorExtensions as _};
-use infrastructure::{event_store::Position, read_store::ReadStoreError};
+use infrastructure::{
+    event_store::{Position, StoreError},
+    read_store::ReadStoreError,
+};
 use projections::{KeyedFold, QueryError, Served, ServedTables, SetChange};
 
 use super::{PositionToken, Services};
@@ -93,6 +96,17 @@ pub(super) fn read_store_error(error: ReadStoreError) -> Error {
         | ReadStoreError::Refused(_)
         | ReadStoreError::Corrupt(_)
         | ReadStoreError::Column { .. } => internal(error),
+    }
+}
+
+/// What a client is told when the log cannot be read.
+pub(super) fn event_store_error(error: StoreError) -> Error {
+    match error {
+        StoreError::Unavailable(_) => {
+            tracing::warn!(error = %error, "the log was not read: {error}");
+            ErrorCode::StoreUnavailable.error("the event store cannot be read now; try again")
+        }
+        StoreError::Full | StoreError::Corrupt(_) | StoreError::Stopped(_) | StoreError::Format(_) => internal(error),
     }
 }
 

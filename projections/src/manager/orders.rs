@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use infrastructure::event_store::Position;
+use infrastructure::event_store::{Position, StoreError, TypeFilter};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -53,7 +53,7 @@ impl ProjectionManager {
                 return Err(ManagerError::AlreadyRebuilding(name));
             }
             if let Some(position) = from {
-                self.is_within(position).await?;
+                self.is_within(name, position).await?;
                 let refused = |why: &'static str| Err(ManagerError::NotFromPosition { name, why: why.into() });
                 if !entry.context.shape.folds_rows() {
                     return refused("its rows cannot be folded one by one");
@@ -275,9 +275,19 @@ impl ProjectionManager {
         }
     }
 
-    async fn is_within(&self, position: Position) -> Result<(), ManagerError> {
+    async fn is_within(&self, name: &'static str, position: Position) -> Result<(), ManagerError> {
         let head = self.events.head().await?;
-        if position > head { Err(ManagerError::BeyondHead { position, head }) } else { Ok(()) }
+        if position > head {
+            return Err(ManagerError::BeyondHead { position, head });
+        }
+        match self.events.read_all(position, &TypeFilter::All, 1).await {
+            Ok(_) => Ok(()),
+            // Where positions are no counters, not every number is one.
+            Err(StoreError::Format(_)) => {
+                Err(ManagerError::NotFromPosition { name, why: format!("{position} is no position of the log").into() })
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
         PositionToken,
         call::{operator, services, viewer},
         connection::{Cursor, Page, Window, bad_cursor, connection},
-        read::internal,
+        read::event_store_error,
     },
 };
 
@@ -83,7 +83,7 @@ pub(super) struct List {
 impl List {
     pub(super) async fn page(&self, events: &dyn EventStore) -> Result<Page<OperatorActionObject>, Error> {
         // Taken first, so that whoever follows the log from here misses nothing.
-        let position = PositionToken(events.head().await.map_err(internal)?);
+        let position = PositionToken(events.head().await.map_err(event_store_error)?);
         let bounds = (self.has_before(events).await?, self.has_behind(events).await?);
         let found = match self.wanted() {
             Some(wanted) => log::scan(events, wanted).await?,

@@ -2,13 +2,12 @@
 
 use async_graphql::{Enum, Error, SimpleObject};
 use domain::operator::OperatorRejection;
-use infrastructure::event_store::StoreError;
 use projections::ManagerError;
 
 use crate::{
     error_code::ErrorCode,
     graphql::{
-        read::{internal, read_store_error},
+        read::{event_store_error, internal, read_store_error},
         user_error::path,
     },
 };
@@ -127,14 +126,9 @@ impl Trouble {
             ManagerError::Stopping => {
                 return Self::Failed(ErrorCode::ShuttingDown.error("the server is stopping; connect again"));
             }
-            ManagerError::Events(StoreError::Unavailable(_)) => {
-                let text = "the event store cannot be read now; try again";
-                return Self::Failed(ErrorCode::StoreUnavailable.error(text));
-            }
+            ManagerError::Events(error) => return Self::Failed(event_store_error(error.clone())),
             ManagerError::Rows(error) => return Self::Failed(read_store_error(error.clone())),
-            ManagerError::OtherLog | ManagerError::AheadOfLog { .. } | ManagerError::Events(_) => {
-                return Self::Failed(internal(error));
-            }
+            ManagerError::Log(_) => return Self::Failed(internal(error)),
         };
         ProjectionUserError::new(code, error.to_string(), field).into()
     }

@@ -6,7 +6,7 @@ use infrastructure::{
     event_store::{Position, StoreError},
     read_store::ReadStoreError,
 };
-use projections::ManagerError;
+use projections::{LogFault, ManagerError};
 use uuid::Uuid;
 
 use super::{
@@ -72,8 +72,8 @@ fn what_a_projection_refuses_has_a_code_a_place_and_its_words() {
 fn what_is_broken_is_no_answer_for_the_payload() {
     let (checkpoint, end) = head();
     let broken = [
-        ManagerError::AheadOfLog { name: "order_summary", checkpoint, head: end },
-        ManagerError::OtherLog,
+        LogFault::Ahead { name: "order_summary", checkpoint, head: end }.into(),
+        LogFault::Other.into(),
         ManagerError::Rows(ReadStoreError::Corrupt("a page".into())),
         ManagerError::Events(StoreError::Full),
     ];

@@ -9,7 +9,7 @@ use projections::{
 use uuid::Uuid;
 
 use super::{rebuild::ProjectionRebuild, rows::ProjectionDifference};
-use crate::graphql::{PositionToken, call, read::internal};
+use crate::graphql::{PositionToken, call, read::event_store_error};
 
 /// What a projection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -168,8 +168,8 @@ pub(super) struct StoppedEvent {
 impl ProjectionObject {
     /// The projection of this status, held against the log.
     pub(super) async fn of(manager: &ProjectionManager, status: &ProjectionStatus) -> Result<Self, Error> {
-        let head = manager.head().await.map_err(internal)?;
-        let lag = manager.lag(status).await.map_err(internal)?;
+        let head = manager.head().await.map_err(event_store_error)?;
+        let lag = manager.lag(status).await.map_err(event_store_error)?;
         Ok(Self::new(status, head, lag))
     }
 
