@@ -18,7 +18,7 @@ use infrastructure::{
     read_store::ReadStore,
 };
 use projections::{
-    ClusterOptions, ManagerError, Pause, ProjectionManager, ProjectionOptions, ProjectionState, ReadModels,
+    ClusterOptions, LogFault, ManagerError, Pause, ProjectionManager, ProjectionOptions, ProjectionState, ReadModels,
 };
 use tokio::net::TcpListener;
 
@@ -41,7 +41,10 @@ use crate::{
 /// How often key files are looked at again.
 const KEY_RELOAD_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Why the process does not start. Each has a stable code and a way out.
+/// How often it is looked whether the log is still the one that the read models are of.
+const LOG_LOOK_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Why the process does not start, or why it ends by itself. Each has a stable code and a way out.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// A setting is wrong.
@@ -83,8 +86,10 @@ impl StartError {
             Self::DataDir(error) => error.code(),
             Self::Stores(error) => error.code(),
             Self::OperatorLog(_) => "OPERATOR_LOG_UNREADABLE",
-            Self::Projections(ManagerError::AheadOfLog { .. }) => "READ_STORE_AHEAD",
-            Self::Projections(ManagerError::OtherLog) => "READ_STORE_OF_ANOTHER_LOG",
+            Self::Projections(ManagerError::Log(fault)) => match fault {
+                LogFault::Ahead { .. } | LogFault::SetBack { .. } => "READ_STORE_AHEAD",
+                LogFault::Other => "READ_STORE_OF_ANOTHER_LOG",
+            },
             Self::Projections(_) => "PROJECTIONS_UNUSABLE",
             Self::DevKey(_) => "DEV_KEY_UNUSABLE",
             Self::Keys(_) => "AUTH_KEYS_UNUSABLE",
@@ -99,12 +104,15 @@ impl StartError {
             Self::DataDir(error) => error.advice(),
             Self::Stores(error) => error.advice(),
             Self::OperatorLog(_) => "see `millrace events check`; start the build that wrote what this one cannot read",
-            Self::Projections(ManagerError::AheadOfLog { .. }) => {
-                "put the events.db back that belongs to this read.db, or delete read.db: it is rebuilt from the events"
-            }
-            Self::Projections(ManagerError::OtherLog) => {
-                "set the event store that these read models belong to, or give this one a read store of its own, empty"
-            }
+            Self::Projections(ManagerError::Log(fault)) => match fault {
+                LogFault::Ahead { .. } | LogFault::SetBack { .. } => {
+                    "put the events back that belong to these read models, or empty the read store (delete read.db; in \
+                     PostgreSQL its schema): it is rebuilt from the events. docs/operations tells how, under Restore"
+                }
+                LogFault::Other => {
+                    "set the event store that these read models belong to, or give this one a read store of its own, empty"
+                }
+            },
             Self::Projections(_) => {
                 "check the disk; if read.db is damaged, stop the server and delete it: it is rebuilt from the events"
             }
@@ -129,6 +137,10 @@ pub enum Duty {
 impl Duty {
     const fn works(self) -> bool {
         matches!(self, Self::All | Self::Work)
+    }
+
+    const fn serves(self) -> bool {
+        matches!(self, Self::All | Self::Serve)
     }
 
     /// Refuses to share what cannot be shared.
@@ -261,6 +273,8 @@ impl Server {
                 () = edge.stopping() => {}
             }
         });
+        let projections = Arc::clone(&self.core.projections);
+        let fault = self.edge.spawn(halt_on(projections, self.edge.clone()));
         edge::serve(self.listener, self.router, self.edge.clone()).await;
         // The core stops after the edge, which may still be waiting for it; and it stops even if the edge does not.
         let is_edge_drained = self.edge.stop(self.grace).await;
@@ -270,7 +284,23 @@ impl Server {
         }
         // A collector that is away keeps nothing from ending.
         self.export.stop(FLUSH_WAIT_MAX).await;
-        Ok(())
+        match fault.await {
+            Ok(Some(fault)) => Err(StartError::Projections(fault.into())),
+            Ok(None) | Err(_) => Ok(()),
+        }
+    }
+}
+
+/// Ends everything once the log turns out to be another one: what is served then is not of the log that is written. Gives
+/// what is wrong with it.
+async fn halt_on(projections: Arc<ProjectionManager>, edge: Lifecycle) -> Option<LogFault> {
+    tokio::select! {
+        biased;
+        () = edge.stopping() => None,
+        fault = projections.log_fault() => {
+            edge.begin_stop();
+            Some(fault)
+        }
     }
 }
 
@@ -352,6 +382,7 @@ fn projection_options(config: &Config, log: &OperatorState, clock: &dyn Clock, d
         stall_after: Duration::from_secs(settings.stall_after_s.get()),
         paused: paused.collect(),
         all_paused: settings.paused.then_some(everything),
+        log_look_interval: LOG_LOOK_INTERVAL,
         cluster: config.read_store.url.is_some().then(|| cluster_options(config, duty)),
     }
 }
@@ -365,6 +396,7 @@ fn cluster_options(config: &Config, duty: Duty) -> ClusterOptions {
         node: config.cluster.node.clone().unwrap_or_else(|| format!("{}-{}", host(), std::process::id())),
         lease: Duration::from_millis(config.cluster.lease_ms.get()),
         works: duty.works(),
+        serves: duty.serves(),
         leases_max: config.cluster.leases_max,
     }
 }

@@ -109,13 +109,27 @@ pub enum ManagerError {
     /// The worker has ended: the server stops.
     #[error("the server stops")]
     Stopping,
+    /// The log is not the one that the read models were folded from.
+    #[error(transparent)]
+    Log(#[from] LogFault),
+    /// The read store failed.
+    #[error("the read store failed")]
+    Rows(#[from] ReadStoreError),
+    /// The event store failed.
+    #[error("the event store failed")]
+    Events(#[from] StoreError),
+}
+
+/// Why read models and log do not belong together.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LogFault {
     /// The log is behind the read models: it is another one, or an older backup.
     #[error(
         "projection {name} has applied events up to {checkpoint}, but the log ends at {head}: the read store belongs to \
          another event store or to a newer copy of it. Restore the matching event store, or delete the read store; it is \
          rebuilt from the events"
     )]
-    AheadOfLog {
+    Ahead {
         /// Which projection.
         name: &'static str,
         /// Its checkpoint.
@@ -123,18 +137,24 @@ pub enum ManagerError {
         /// The end of the log.
         head: Position,
     },
+    /// The log was longer than it is, or went on in another way.
+    #[error(
+        "event {event} at position {position}, which the read models have seen, is not in the log any more: the event store \
+         was set back to an older copy. Restore the matching event store, or empty the read store; it is rebuilt from the \
+         events"
+    )]
+    SetBack {
+        /// Where the event was.
+        position: Position,
+        /// Its id.
+        event: Uuid,
+    },
     /// The read models are of another log.
     #[error(
         "the read models were folded from another log: the read store belongs to another event store. Set the event store \
          that belongs to it, or another, empty read store"
     )]
-    OtherLog,
-    /// The read store failed.
-    #[error("the read store failed")]
-    Rows(#[from] ReadStoreError),
-    /// The event store failed.
-    #[error("the event store failed")]
-    Events(#[from] StoreError),
+    Other,
 }
 
 impl ManagerError {

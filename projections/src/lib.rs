@@ -36,7 +36,7 @@ mod worker;
 
 pub use cluster::ClusterOptions;
 pub use decoded::Decoded;
-pub use failure::ManagerError;
+pub use failure::{LogFault, ManagerError};
 pub use hub::{Change, Hub, HubClosed, HubMessage, HubSubscription};
 pub use keyed::{KeyedFold, Sources};
 pub use manager::{Checkup, ProjectionManager, ProjectionOptions, VerifyReport};

@@ -17,7 +17,7 @@ use infrastructure::{
 use tokio::sync::{mpsc, watch as channel};
 
 use crate::{
-    ClusterOptions, KeyedFold, ManagerError, OnFailure, Pause, ProjectionStatus, RebuildProgress, SetChange,
+    ClusterOptions, KeyedFold, LogFault, ManagerError, OnFailure, Pause, ProjectionStatus, RebuildProgress, SetChange,
     cluster::{Leading, Mailbox},
     context::Context,
     shape::{KeyedShape, SetChangeShape, Shape},
@@ -47,6 +47,8 @@ pub struct ProjectionOptions {
     pub drift_interval: Option<Duration>,
     /// How many rows that are.
     pub drift_rows: usize,
+    /// How often it is looked whether the log is still the one that the read models are of.
+    pub log_look_interval: Duration,
     /// How long a projection may stand although it is behind before it is called stalled.
     pub stall_after: Duration,
     /// The projections that an operator has paused.
@@ -67,6 +69,7 @@ impl Default for ProjectionOptions {
             keep_generation: Duration::from_secs(24 * 60 * 60),
             drift_interval: None,
             drift_rows: 16,
+            log_look_interval: Duration::from_secs(5),
             stall_after: Duration::from_secs(10),
             paused: BTreeMap::new(),
             all_paused: None,
@@ -94,6 +97,8 @@ pub struct ProjectionManager {
     options: Arc<ProjectionOptions>,
     /// The way to the processes that lead projections, where there are several.
     mailbox: Option<Mailbox>,
+    /// Why the log cannot be followed any more.
+    log_fault: channel::Sender<Option<LogFault>>,
 }
 
 /// What every projection works with.
@@ -154,6 +159,18 @@ impl ProjectionManager {
     /// The end of the log.
     pub async fn head(&self) -> Result<Position, StoreError> {
         self.events.head().await
+    }
+
+    /// Resolves once the log turns out not to be the one that the read models are of. Nothing that is served from then on is
+    /// to be trusted: the process had better end.
+    pub async fn log_fault(&self) -> LogFault {
+        let mut faults = self.log_fault.subscribe();
+        let found = faults.wait_for(Option::is_some).await.ok().and_then(|fault| fault.clone());
+        match found {
+            Some(fault) => fault,
+            // Never: the sender is here.
+            None => std::future::pending().await,
+        }
     }
 
     /// How far a projection is behind, in events and in seconds: how long the first event that it has not applied has

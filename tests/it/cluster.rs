@@ -18,10 +18,11 @@ use tests::{
     binary,
     client::Client,
     cluster::{Cluster, LEASE_MS},
+    esdb::{Double, Options},
     faults::say,
     log::position_token,
     random::Random,
-    server::{PATIENCE, Server, eventually, send_signal},
+    server::{PATIENCE, Server, eventually, send_signal, temp_dir},
     shop::{self, ORDER_CANCEL, ORDER_PLACE, ORDER_SHIP, order_input},
     updates::{ORDERS_UPDATES, Update},
 };
@@ -68,6 +69,49 @@ async fn what_one_process_writes_all_others_serve_and_tell() {
     for server in [one, two, worker, second] {
         server.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn processes_whose_event_store_is_set_back_end_and_say_so_even_when_the_log_has_grown_since() {
+    let cluster = Cluster::new().await;
+    let (worker, api) = tokio::join!(cluster.worker("w1"), cluster.api("a1"));
+    let tea = shop::register(&api.operator(), "TEA-1").await;
+    let alice = api.customer("alice");
+    let placed = async || {
+        eventually("an order is placed", async || {
+            let answer = alice.graphql(ORDER_PLACE, json!({ "input": order_input(&tea.id, 1) })).await;
+            answer.error_code().is_none().then(|| answer.done("orderPlace").clone())
+        })
+        .await
+    };
+    placed().await;
+    let backup = cluster.double.database().backup().await;
+    placed().await;
+    placed().await;
+    let marked = "SELECT position FROM projection_origin WHERE id = 2";
+    eventually("the processes remember how far the log is", async || {
+        let head = api.operator().graphql("{ projection(name: \"order_summary\") { headNumber } }", json!({})).await;
+        let head = head.get("/projection/headNumber").to_string();
+        (cluster.schema.run(marked).await == [head]).then_some(())
+    })
+    .await;
+
+    cluster.double.kill().await;
+    let options = Options { port: cluster.double.address().port(), ..Options::default() };
+    let restored = Double::start(backup, options).await;
+    // It takes a moment to be noticed. What is written meanwhile makes the log longer than it was.
+    for _ in 0..4 {
+        placed().await;
+    }
+    for process in [worker, api] {
+        let (status, said) = process.ended().await;
+        assert_eq!(status.code(), Some(1), "{said}");
+        assert!(said.contains("READ_STORE_AHEAD") && said.contains("set back to an older copy"), "{said}");
+    }
+    let refused = Server::try_start_in(&temp_dir().path().join("data"), cluster.start("serve", "a2")).await;
+    let refused = refused.expect_err("the log has lost what the read models have seen");
+    assert!(refused.stderr.contains("READ_STORE_AHEAD"), "{}", refused.stderr);
+    drop(restored);
 }
 
 /// What the clients know.

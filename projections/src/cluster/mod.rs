@@ -51,6 +51,8 @@ pub struct ClusterOptions {
     pub lease: Duration,
     /// Whether it works on slices, or only serves.
     pub works: bool,
+    /// Whether anybody asks it or listens to it. Who only works need not know at once what others have done.
+    pub serves: bool,
     /// How many leases it holds at most.
     pub leases_max: Option<NonZeroUsize>,
 }

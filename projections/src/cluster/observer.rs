@@ -21,9 +21,11 @@ use crate::{
     shape::{CheckError, Look},
 };
 
-/// How long until it looks without a nudge, and how often it looks at most.
+/// How long until it looks without a nudge.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
-const LOOK_INTERVAL_MIN: Duration = Duration::from_millis(2);
+/// How often it looks at most: where somebody asks or listens, and where nobody does.
+const LOOK_INTERVAL_SERVING: Duration = Duration::from_millis(2);
+const LOOK_INTERVAL_WORKING: Duration = Duration::from_millis(100);
 /// How many events are retold at once.
 const RETELL_EVENTS: usize = 512;
 /// How far it looks ahead for events that are still to be applied.
@@ -198,12 +200,14 @@ impl Observer {
 #[derive(Debug)]
 pub(crate) struct Observers {
     rows: Arc<dyn ReadStore>,
-    observers: Vec<Observer>,
+    all: Vec<Observer>,
+    interval_min: Duration,
 }
 
 impl Observers {
-    pub(crate) fn new(rows: Arc<dyn ReadStore>, observers: Vec<Observer>) -> Self {
-        Self { rows, observers }
+    pub(crate) fn new(rows: Arc<dyn ReadStore>, all: Vec<Observer>, serves: bool) -> Self {
+        let interval_min = if serves { LOOK_INTERVAL_SERVING } else { LOOK_INTERVAL_WORKING };
+        Self { rows, all, interval_min }
     }
 
     /// Looks once, before anybody asks.
@@ -216,7 +220,7 @@ impl Observers {
     }
 
     pub(crate) async fn run(mut self) {
-        let Some(first) = self.observers.first() else { return };
+        let Some(first) = self.all.first() else { return };
         let (lifecycle, events) = (first.context.lifecycle.clone(), Arc::clone(&first.context.events));
         let (mut nudges, mut tail) = (self.rows.nudges(), events.tail());
         let mut is_blind = false;
@@ -232,7 +236,7 @@ impl Observers {
                 tracing::info!("what other processes have written is seen again");
             }
             is_blind = looked.is_err();
-            tokio::time::sleep_until(started + if is_blind { LOOK_AGAIN } else { LOOK_INTERVAL_MIN }).await;
+            tokio::time::sleep_until(started + if is_blind { LOOK_AGAIN } else { self.interval_min }).await;
             tokio::select! {
                 biased;
                 () = lifecycle.stopping() => break,
@@ -241,7 +245,7 @@ impl Observers {
                 () = tokio::time::sleep(LOOK_AGAIN) => {}
             }
         }
-        for observer in &self.observers {
+        for observer in &self.all {
             observer.context.shape.close();
         }
     }
@@ -251,7 +255,7 @@ impl Observers {
         let serving = sql::serving(&*self.rows).await?;
         let marks = sql::parked_marks(&*self.rows).await?;
         let mut failed = None;
-        for observer in &mut self.observers {
+        for observer in &mut self.all {
             let name = observer.context.name();
             let serving = serving.get(name);
             let mark = serving.and_then(|serving| marks.get(&(name.to_owned(), serving.generation)).copied());

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use infrastructure::{
+    clock::Clock,
     lease::ClusterView,
     lifecycle::Lifecycle,
     read_store::{ReadStore, ReadStoreError},
@@ -20,6 +21,8 @@ use crate::{
 
 /// How often a report is written and read.
 const INTERVAL: Duration = Duration::from_millis(250);
+/// How often in a row they are not read before it is shown: in about a second.
+const FAILURES_SHOWN: u32 = 4;
 
 /// What one process says of one projection.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -87,9 +90,13 @@ impl Reporting {
             let led = reports.iter().find_map(|report| report.lead.clone());
             self.monitor.is_led(led.map_or_else(|| self.without_lead(), LeadStatus::from));
         }
+        self.is_in(self.state(&work, view));
+    }
+
+    fn is_in(&self, state: ProjectionState) {
         let status = self.monitor.status();
         if status.generation.is_some() && status.frozen.is_none() {
-            self.monitor.is_in(self.state(&work, view));
+            self.monitor.is_in(state);
         }
     }
 
@@ -118,8 +125,10 @@ pub(crate) async fn report_regularly(
     rows: Arc<dyn ReadStore>,
     membership: Membership,
     all: Vec<Reporting>,
+    clock: Arc<dyn Clock>,
     lifecycle: Lifecycle,
 ) {
+    let mut failures = 0;
     let mut written: BTreeMap<&'static str, Report> = BTreeMap::new();
     let reports_itself = membership.leases.is_some();
     loop {
@@ -127,7 +136,18 @@ pub(crate) async fn report_regularly(
             tracing::debug!(error = %error, "a report was not written");
         }
         if let Err(error) = read(&*rows, &membership, &all).await {
+            failures += 1;
             tracing::debug!(error = %error, "the reports cannot be read");
+            if failures == FAILURES_SHOWN {
+                // What was said last may not be so any more.
+                let (error, next) = (format!("what others report cannot be read: {error}"), clock.now() + INTERVAL);
+                let state = ProjectionState::Retrying { error, attempts: failures, next };
+                for reporting in &all {
+                    reporting.is_in(state.clone());
+                }
+            }
+        } else {
+            failures = 0;
         }
         tokio::select! {
             biased;

@@ -106,8 +106,7 @@ impl Refusal {
             | ManagerError::AlreadyPaused(_)
             | ManagerError::NotPaused(_)
             | ManagerError::NoLead(_)
-            | ManagerError::OtherLog
-            | ManagerError::AheadOfLog { .. }
+            | ManagerError::Log(_)
             | ManagerError::Rows(_)
             | ManagerError::Events(_) => Self::Broken(text),
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use infrastructure::codec;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::{
     Declared, Entry, ProjectionManager, Surroundings,
@@ -50,7 +50,7 @@ impl ProjectionManager {
                 is_within_log(&entry.context, serving.furthest).await?;
             }
         }
-        let ids = Arc::clone(&options.ids);
+        let (ids, serves) = (Arc::clone(&options.ids), options.serves);
         let Surroundings { events, rows, lifecycle, .. } = &surroundings;
         let names = names_of(prepared.iter().map(|prepared| &prepared.names));
         let membership = cluster::join(rows, options, names, lifecycle).await?;
@@ -58,7 +58,7 @@ impl ProjectionManager {
         let observers: Vec<Observer> =
             prepared.iter().map(|prepared| Observer::new(prepared.entry.context.clone())).collect();
         let serving: Vec<_> = observers.iter().map(Observer::serving).collect();
-        let mut observers = Observers::new(Arc::clone(rows), observers);
+        let mut observers = Observers::new(Arc::clone(rows), observers, serves);
         observers.begin().await?;
         lifecycle.spawn(observers.run());
         let manager = Self {
@@ -67,6 +67,7 @@ impl ProjectionManager {
             rows: Arc::clone(rows),
             options: Arc::new(surroundings.options.clone()),
             mailbox: Some(mailbox),
+            log_fault: watch::Sender::new(None),
         };
         let (mut reporting, mut workers) = (Vec::new(), Vec::new());
         for (prepared, serving) in prepared.into_iter().zip(serving) {
@@ -97,8 +98,9 @@ impl ProjectionManager {
         workers: Vec<(&'static str, mpsc::Sender<Order>)>,
         surroundings: &Surroundings,
     ) {
-        let Surroundings { events, rows, lifecycle, options, .. } = surroundings;
-        lifecycle.spawn(cluster::report_regularly(Arc::clone(rows), membership, reporting, lifecycle.clone()));
+        let Surroundings { events, rows, clock, lifecycle, options } = surroundings;
+        let (rows, clock) = (Arc::clone(rows), Arc::clone(clock));
+        lifecycle.spawn(cluster::report_regularly(rows, membership, reporting, clock, lifecycle.clone()));
         // Who is to start paused whatever the log says is woken only by what is written from then on.
         let paused = options.all_paused.is_none().then(|| options.paused.clone());
         lifecycle.spawn(cluster::follow_pauses(Arc::clone(events), workers, paused, lifecycle.clone()));

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use infrastructure::{codec, event_store::Position, read_store::ReadStoreError};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::{Declared, Entry, ProjectionManager, Surroundings};
 use crate::{
-    ManagerError, Pause,
+    LogFault, ManagerError, Pause,
     bookkeeping::{self, Generation, GenerationState},
     cluster::Leading,
     context::Context,
@@ -66,7 +66,14 @@ impl ProjectionManager {
             entries.push(entry);
         }
         let Surroundings { events, rows, lifecycle, options, .. } = surroundings;
-        let manager = Self { entries: entries.into(), events, rows, options: Arc::new(options), mailbox: None };
+        let manager = Self {
+            entries: entries.into(),
+            events,
+            rows,
+            options: Arc::new(options),
+            mailbox: None,
+            log_fault: watch::Sender::new(None),
+        };
         manager.run_rebuild(plans, &lifecycle);
         manager.watch_over(&lifecycle);
         Ok(manager)
@@ -271,7 +278,7 @@ async fn begin(context: &Context) -> Result<Start, ManagerError> {
 pub(super) async fn is_within_log(context: &Context, checkpoint: Position) -> Result<(), ManagerError> {
     let head = context.events.head().await?;
     if checkpoint > head {
-        return Err(ManagerError::AheadOfLog { name: context.name(), checkpoint, head });
+        return Err(LogFault::Ahead { name: context.name(), checkpoint, head }.into());
     }
     Ok(())
 }

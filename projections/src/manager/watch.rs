@@ -3,11 +3,15 @@
 use std::{collections::HashMap, time::Duration};
 
 use domain::Timestamp;
-use infrastructure::{event_store::Position, lifecycle::Lifecycle, telemetry};
+use infrastructure::{
+    event_store::Position,
+    lifecycle::Lifecycle,
+    telemetry::{self, with_causes},
+};
 use tokio::time::Instant;
 
 use super::{Entry, ProjectionManager};
-use crate::{ManagerError, ProjectionState, ProjectionStatus, RebuildPhase, Stall};
+use crate::{ManagerError, ProjectionState, ProjectionStatus, RebuildPhase, Stall, origin};
 
 /// How often rates are taken and the watchdog looks.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -31,6 +35,7 @@ impl ProjectionManager {
     pub(super) fn watch_over(&self, lifecycle: &Lifecycle) {
         lifecycle.spawn(self.clone().look_regularly(lifecycle.clone()));
         lifecycle.spawn(self.clone().end_keeping(lifecycle.clone()));
+        lifecycle.spawn(self.clone().watch_log(lifecycle.clone()));
         if let Some(interval) = self.options.drift_interval {
             lifecycle.spawn(self.clone().check_drift(interval, lifecycle.clone()));
         }
@@ -129,6 +134,35 @@ impl ProjectionManager {
             for entry in self.entries.iter().filter(|entry| entry.leading.is_here()) {
                 entry.standby.discard_after(&entry.context, self.options.keep_generation).await;
             }
+        }
+    }
+
+    /// Looks whether the log is still the same, until it is not. A store that is away says nothing about that.
+    async fn watch_log(self, lifecycle: Lifecycle) {
+        let mut suspected = None;
+        loop {
+            tokio::select! {
+                biased;
+                () = lifecycle.stopping() => return,
+                () = tokio::time::sleep(self.options.log_look_interval) => {}
+            }
+            let found = match origin::keep_up(&*self.events, &*self.rows).await {
+                Ok(()) => None,
+                Err(ManagerError::Log(fault)) => Some(fault),
+                Err(error) => {
+                    tracing::debug!(error = %with_causes(&error), "whether the log is still the same cannot be told");
+                    continue;
+                }
+            };
+            // Twice, since it ends the process.
+            if let Some(fault) = &found
+                && found == suspected
+            {
+                tracing::error!(error = %fault, "the log is not the one that the read models are of: {fault}");
+                self.log_fault.send_replace(found);
+                return;
+            }
+            suspected = found;
         }
     }
 

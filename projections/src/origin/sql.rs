@@ -1,8 +1,8 @@
-//! The table `projection_origin`, of one row.
+//! The table `projection_origin`, of two rows: the first event, and one near the end.
 
 use infrastructure::read_store::{Cost, Query, ReadStore, ReadStoreError, Statement, Value};
 
-use super::Origin;
+use super::{Mark, Marks};
 use crate::bookkeeping::{number_of, position};
 
 /// Makes the table if it is not there.
@@ -12,15 +12,39 @@ pub(crate) fn create() -> Statement {
     Statement::once(create, vec![])
 }
 
-pub(super) async fn read(store: &dyn ReadStore) -> Result<Option<Origin>, ReadStoreError> {
-    let sql = "SELECT position, event_id FROM projection_origin WHERE id = 1";
+const FIRST: i64 = 1;
+const LATEST: i64 = 2;
+
+pub(super) async fn read(store: &dyn ReadStore) -> Result<Marks, ReadStoreError> {
+    let sql = "SELECT id, position, event_id FROM projection_origin";
     let rows = store.query(Query { sql: sql.into(), params: vec![], cost: Cost::Point }).await?;
-    rows.first().map(|row| Ok(Origin { position: position(row.int(0)?), event: row.uuid(1)? })).transpose()
+    let mut marks = Marks::default();
+    for row in &rows {
+        let mark = Some(Mark { position: position(row.int(1)?), event: row.uuid(2)? });
+        match row.int(0)? {
+            FIRST => marks.first = mark,
+            LATEST => marks.latest = mark,
+            // A later build may remember more.
+            _ => {}
+        }
+    }
+    Ok(marks)
 }
 
 /// Rolls back if a log is remembered already.
-pub(super) fn remember(origin: Origin) -> Statement {
-    let sql = "INSERT INTO projection_origin (id, position, event_id) VALUES (1, $1, $2) ON CONFLICT (id) DO NOTHING";
-    let params = vec![Value::Int(number_of(origin.position)), Value::Uuid(origin.event)];
-    Statement::once(sql, params).must_change(1)
+pub(super) fn remember(first: Mark) -> Statement {
+    let sql = "INSERT INTO projection_origin (id, position, event_id) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING";
+    Statement::once(sql, params(FIRST, first)).must_change(1)
+}
+
+/// Forwards only: several processes may look at the same time.
+pub(super) fn move_latest(latest: Mark) -> Statement {
+    let sql = "INSERT INTO projection_origin (id, position, event_id) VALUES ($1, $2, $3) ON CONFLICT (id) DO UPDATE \
+               SET position = excluded.position, event_id = excluded.event_id \
+               WHERE projection_origin.position < excluded.position";
+    Statement::once(sql, params(LATEST, latest))
+}
+
+fn params(id: i64, mark: Mark) -> Vec<Value> {
+    vec![Value::Int(id), Value::Int(number_of(mark.position)), Value::Uuid(mark.event)]
 }

@@ -15,7 +15,10 @@ use std::{
 use domain::Timestamp;
 use infrastructure::{
     clock::{Clock as _, IdSource as _, SystemClock, SystemIds},
-    event_store::{Batch, EventStore, Position, StoreError, Subscription, TypeFilter},
+    event_store::{
+        Append, Batch, EventStore, ExpectedRevision, MemoryEventStore, NewEvent, Position, RecordedEvent, Revision,
+        StoreError, Subscription, TypeFilter,
+    },
 };
 use tokio::{
     sync::{Mutex as AsyncMutex, RwLock as AsyncRwLock, watch},
@@ -88,6 +91,27 @@ impl Database {
     /// Lets go of the engine, once its nodes are dead: whoever opens the engine's file next must find it free.
     pub async fn close(&self) {
         self.follower.lock().await.shutdown().await;
+    }
+
+    /// A copy of what there is now, to be restored by another double.
+    pub async fn backup(&self) -> Arc<dyn EventStore> {
+        let (copy, mut after) = (MemoryEventStore::new(), Position::START);
+        loop {
+            let page =
+                self.engine.read_all(after, &TypeFilter::All, PAGE_EVENTS).await.expect("the engine can be read");
+            for RecordedEvent { stream, revision, id, type_name, recorded_at, metadata, data, .. } in page.events {
+                let event = NewEvent { id, type_name, at: recorded_at, metadata, data };
+                let before = revision.value().checked_sub(1).map(Revision::new);
+                let expected = before.map_or(ExpectedRevision::NoStream, ExpectedRevision::Exact);
+                copy.append(Append { stream, expected, events: vec![event].into() })
+                    .await
+                    .expect("what one engine held another one takes");
+            }
+            if page.is_end {
+                return Arc::new(copy);
+            }
+            after = page.scanned_to;
+        }
     }
 
     /// Stops replication: what is written from now on is on the leader only. Readers do not see it, and who has

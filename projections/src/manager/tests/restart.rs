@@ -64,7 +64,7 @@ async fn a_read_store_that_is_ahead_of_the_log_is_refused_and_left_alone() {
     let right_log = std::mem::take(&mut world.events);
     world.append(placed(0, 1, &[("TEA", 1)])).await;
     let error = world.try_start(512).await.err().expect("it was to be refused");
-    let ManagerError::AheadOfLog { checkpoint, head, .. } = &error else { panic!("{error:?}") };
+    let ManagerError::Log(LogFault::Ahead { checkpoint, head, .. }) = &error else { panic!("{error:?}") };
     assert_eq!((checkpoint.value(), head.value()), (5, 1));
     assert!(error.to_string().contains("delete the read store"), "{error}");
     assert_eq!(world.number("SELECT sum(epoch) FROM projection_slices").await, epochs);

@@ -51,6 +51,7 @@ async fn try_start(world: &World, name: &str, works: bool) -> Result<Running, Ma
         node: name.to_owned(),
         lease: LEASE,
         works,
+        serves: true,
         leases_max: None,
     };
     let options = ProjectionOptions {
@@ -68,6 +69,16 @@ async fn try_start(world: &World, name: &str, works: bool) -> Result<Running, Ma
     )
     .await?;
     Ok(Running { models, manager, lifecycle })
+}
+
+/// Orders it again when its lead is lost, as a busy machine may have it with leases as short as here.
+fn led<T>(order: impl Fn() -> Result<T, ManagerError>) -> T {
+    loop {
+        match order() {
+            Err(ManagerError::NoLead(_)) => {}
+            answer => return answer.unwrap(),
+        }
+    }
 }
 
 fn block<T>(work: impl Future<Output = T>) -> T {
@@ -231,6 +242,25 @@ fn without_a_process_that_works_it_is_said_and_a_new_one_goes_on() {
 }
 
 #[test]
+fn a_process_that_cannot_see_the_others_says_so_until_it_does() {
+    let world = World::new();
+    let work = Node::start(&world, "work", true);
+    place(&world, 0..5);
+    let api = Node::start(&world, "api", false);
+    everything_is_right(&world, &[&api]);
+    let errors = vec![ReadStoreError::Unavailable("cut".into()); 1_000_000];
+    world.rows.fail_queries(&errors);
+    until(
+        "it does not know",
+        || matches!(api.running.state("order_summary"), ProjectionState::Retrying { error, .. } if error.contains("cut")),
+    );
+    world.rows.is_well();
+    until("running", || api.running.state("order_summary") == ProjectionState::Running);
+    work.stop();
+    api.stop();
+}
+
+#[test]
 fn orders_given_where_nobody_works_are_carried_out_where_the_projection_is_led() {
     let world = World::new();
     let (one, two) = (Node::start(&world, "one", true), Node::start(&world, "two", true));
@@ -254,17 +284,17 @@ fn orders_given_where_nobody_works_are_carried_out_where_the_projection_is_led()
     assert_eq!(serving("order_summary"), first);
     place(&world, 350..400);
     everything_is_right(&world, &[&api, &one, &two]);
-    let report = api.run(async |running| running.manager.verify("order_summary").await).unwrap();
+    let report = led(|| api.run(async |running| running.manager.verify("order_summary").await));
     assert_eq!((report.rows, report.differences), (400, vec![]));
     block(world.sql(&format!(
         "UPDATE order_summary_g{first} SET status = 'shipped' \
          WHERE order_id IN (SELECT order_id FROM order_summary_g{first} ORDER BY order_id LIMIT 1)"
     )));
-    let report = api.run(async |running| running.manager.verify("order_summary").await).unwrap();
+    let report = led(|| api.run(async |running| running.manager.verify("order_summary").await));
     let keys: Vec<Uuid> = report.differences.iter().map(|difference| difference.key).collect();
     assert_eq!(keys.len(), 1, "{report:?}");
     until("the difference is known here", || api.running.status("order_summary").differences.len() == 1);
-    let repaired = api.run(async move |running| running.manager.repair("order_summary", &keys).await).unwrap();
+    let repaired = led(|| api.run(async |running| running.manager.repair("order_summary", &keys).await));
     assert_eq!(repaired.len(), 1);
     everything_is_right(&world, &[&api, &one, &two]);
     api.run(async move |running| running.manager.discard_generation("order_summary", first + 1).await).unwrap();
