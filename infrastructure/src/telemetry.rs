@@ -12,8 +12,6 @@ pub const APPEND_BATCH_EVENTS: &str = "millrace_append_batch_events";
 pub const EVENT_STORE_CLIENTS: &str = "millrace_event_store_clients_total";
 /// How many subscriptions to EventStoreDB ended or went deaf.
 pub const TAIL_SUBSCRIPTIONS_LOST: &str = "millrace_tail_subscriptions_lost_total";
-/// How many threads of subscriptions to EventStoreDB do not end. From two on, the log is only polled.
-pub const TAIL_ABANDONED: &str = "millrace_tail_abandoned_threads";
 /// How long a command took, from arrival at the executor to its answer. Labels: `category`, `outcome`.
 pub const COMMAND_SECONDS: &str = "millrace_command_seconds";
 /// How many commands went out as one append.

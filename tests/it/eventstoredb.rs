@@ -5,6 +5,7 @@
 
 mod append;
 mod campaign;
+mod delayed_acks;
 mod log_lines;
 mod opening;
 mod reading;

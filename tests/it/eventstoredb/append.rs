@@ -159,6 +159,19 @@ async fn a_node_that_does_not_lead_or_is_dead_is_left_for_the_leader() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_does_not_lead_says_who_does() {
+    let cluster = tests::esdb::Cluster::start(2, Arc::new(MemoryEventStore::new()), short()).await;
+    let mut options = hasty(&format!("esdb://{}?tls=false", cluster.nodes()[1].address()));
+    options.poll_interval = PATIENCE * 10;
+    let (store, sent) = (open(options).await, fresh(2));
+    let last = store.append(sent.clone()).await.expect("written by the leader").positions[1];
+    // The subscription finds it, too.
+    let mut tail = store.tail();
+    tokio::time::timeout(PATIENCE, tail.wait_for(|tail| *tail >= last)).await.expect("in time").expect("a tail");
+    assert!(are(&whole_stream(&store, &sent.stream).await, &sent));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_election_is_waited_for() {
     let engine = Arc::new(MemoryEventStore::new());
     let cluster = tests::esdb::Cluster::start(3, engine, Options::default()).await;

@@ -1,6 +1,6 @@
-//! No log line holds a password, not even the client's own at the finest level.
+//! No log line holds a password, not even of the libraries under the client at the finest level.
 //!
-//! The client logs from threads of its own, so only a subscriber of the whole process hears everything: the test runs
+//! They log from any thread, so only a subscriber of the whole process hears everything: the test runs
 //! itself again as a process of its own.
 
 use std::process::{Command, Stdio};
@@ -24,8 +24,8 @@ fn no_log_line_holds_a_password() {
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text);
     assert!(output.status.success(), "{text}");
-    // It has heard the client, the libraries under it, and us.
-    for target in ["kurrentdb", "h2::", "infrastructure::event_store::eventstoredb"] {
+    // It has heard the library under the client, and us.
+    for target in ["h2::", "infrastructure::event_store::eventstoredb"] {
         assert!(text.contains(target), "not a word of {target}");
     }
     let header = BASE64_STANDARD.encode(format!("{USER}:{PASSWORD}"));
@@ -42,7 +42,7 @@ async fn a_run_with_every_line() {
     tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::TRACE).init();
     let options = Options { access: Some(Access::new(USER, PASSWORD)), ..Options::default() };
     let double = Double::start(Arc::new(MemoryEventStore::new()), options).await;
-    // With the user in the client's settings, and with the user shown at each call only.
+    // One node, and the search for the leader among several.
     let strings = [double.connection_string(), format!("esdb://{},{}?tls=false", double.address(), double.address())];
     for text in strings {
         let options = hasty(&text).with_user(USER, PASSWORD);

@@ -57,6 +57,8 @@ async fn over_tls_everything_works_as_without() {
     // The same server for somebody who does not know its authority.
     let error = error_of(hasty(&format!("esdb://{}", double.address()))).await;
     assert!(matches!(error, OpenError::CertificateNotTrusted { .. }), "{error:?}");
+    let careless = open(hasty(&format!("esdb://{}?tlsVerifyCert=false", double.address()))).await;
+    assert!(are(&whole_log(&careless).await, &sent));
 }
 
 #[tokio::test(flavor = "multi_thread")]

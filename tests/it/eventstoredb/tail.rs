@@ -66,7 +66,7 @@ async fn a_subscription_that_is_refused_is_tried_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn subscriptions_that_end_as_if_all_were_well_leave_no_thread_behind() {
+async fn subscriptions_that_end_as_if_all_were_well_are_begun_again() {
     let double = double().await;
     let store = without_poll(&double).await;
     for _ in 0..5 {
@@ -74,28 +74,6 @@ async fn subscriptions_that_end_as_if_all_were_well_leave_no_thread_behind() {
         double.end_subscriptions();
     }
     shows_an_append(&store).await;
-    // Of this test's process, and other tests have stores too; but none spins.
-    assert!(!is_any_thread_spinning("eventstoredb-tail").await, "a thread never rests");
-}
-
-/// Whether a thread of this name has used most of the last while.
-async fn is_any_thread_spinning(name: &str) -> bool {
-    let ticks = || -> std::collections::HashMap<_, u64> {
-        let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten().map(|task| task.path());
-        let of_name = tasks
-            .filter(|task| std::fs::read_to_string(task.join("comm")).is_ok_and(|comm| name.starts_with(comm.trim())));
-        let used = of_name.filter_map(|task| {
-            let stat = std::fs::read_to_string(task.join("stat")).ok()?;
-            let mut fields = stat.rsplit(')').next()?.split_whitespace().skip(11);
-            let used = fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?;
-            Some((task, used))
-        });
-        used.collect()
-    };
-    let before = ticks();
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    // A second has a hundred ticks.
-    ticks().iter().any(|(task, used)| before.get(task).is_some_and(|before| used - before > 25))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -70,8 +70,9 @@ impl AsyncRead for Socket {
     }
 }
 
-/// Acknowledges at once what came. The client holds the second half of each request back until the first half is
-/// acknowledged (Nagle's algorithm), for which the kernel would take 40 ms.
+/// Acknowledges at once what came. A client may hold the second half of each request back until the first half is
+/// acknowledged (Nagle's algorithm, as the client of the server's makers for Rust does), for which the kernel would take
+/// 40 ms.
 fn acknowledge(stream: &TcpStream) {
     // Fails only if the socket is gone already; elsewhere than on Linux, tests are slower.
     #[cfg(target_os = "linux")]

@@ -1,21 +1,19 @@
 //! The connection string, taken apart.
 //!
-//! The client's own parser shows the whole string in its errors, password included, does not decode user and password,
-//! and passes over parameters it does not know. So the string is read here, and the client gets one without surprises.
+//! It is the string that all clients of the server understand, with the same names and nearly the same defaults. What
+//! is not understood is an error, so that nobody relies on it.
+//!
 //! **Invariant:** no error of this file repeats a part of the string that could hold a password.
 
-use std::{
-    fmt::{self, Write as _},
-    path::{Path, PathBuf},
-};
+use std::{fmt, path::PathBuf, time::Duration};
 
-use super::{open_error::OpenError, options::User};
+use super::{open_error::OpenError, options::User, settings::Search};
 
 /// The port of a node that names none.
 const DEFAULT_PORT: u16 = 2113;
 const SCHEMES: [&str; 4] = ["esdb", "kurrentdb", "kurrent", "kdb"];
 const DISCOVER: &str = "+discover";
-/// What the client understands.
+/// What is understood. The default deadline changes nothing: every call has a limit of ours.
 const PARAMETERS: [&str; 13] = [
     "maxdiscoverattempts",
     "discoveryinterval",
@@ -31,9 +29,11 @@ const PARAMETERS: [&str; 13] = [
     "userkeyfile",
     "tlscafile",
 ];
-/// What the client is told where the string says nothing: it waits so long before every search for a node, and for
-/// every node that it asks, both in milliseconds.
-const OWN_DEFAULTS: [(&str, &str); 2] = [("discoveryinterval", "100"), ("gossiptimeout", "2000")];
+/// How a search is done where the string says nothing: how often all nodes are asked, with which pause, and how long
+/// each may take, both in milliseconds.
+const SEARCH: (u32, u32, u32) = (3, 100, 2_000);
+/// How often a connection in use is tried, and how long the answer may take, in milliseconds, if nothing longer is said.
+const KEEP_ALIVE: u64 = 10_000;
 
 /// One node, or one name that leads to nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,19 @@ pub(super) struct Node {
     /// Its name or IP address; an IPv6 address stands in brackets.
     pub(super) host: String,
     pub(super) port: u16,
+}
+
+impl Node {
+    /// A node as another one tells of it.
+    pub(super) fn told(host: &str, port: u16) -> Self {
+        let host = if host.parse::<std::net::Ipv6Addr>().is_ok() { format!("[{host}]") } else { host.to_owned() };
+        Self { host, port }
+    }
+
+    /// Its name or IP address, without brackets.
+    pub(super) fn bare_host(&self) -> &str {
+        self.host.trim_start_matches('[').trim_end_matches(']')
+    }
 }
 
 impl fmt::Display for Node {
@@ -106,6 +119,11 @@ impl Address {
                 return Err(unparsable(&format!("{number} is no number")));
             }
         }
+        for number in ["keepaliveinterval", "keepalivetimeout"] {
+            if self.parameter(number).is_some_and(|value| !value.parse::<i32>().is_ok_and(|millis| millis >= -1)) {
+                return Err(unparsable(&format!("{number} is no number of milliseconds; -1 turns it off")));
+            }
+        }
         // What is promised about positions holds on the leader only.
         match self.parameter("nodepreference") {
             Some(preference) if !preference.eq_ignore_ascii_case("leader") => Err(OpenError::NodePreference),
@@ -130,24 +148,39 @@ impl Address {
         self.parameter("tlscafile").map(PathBuf::from)
     }
 
-    /// The string that the client gets. It holds the user where that survives the client's parser, because the search
-    /// for nodes takes it from here; every other call is told the user apart.
-    pub(super) fn for_client(&self, user: Option<&User>, ca_file: Option<&Path>) -> String {
-        let mut text = format!("{}://", self.scheme);
-        if let Some(user) = user.filter(|user| is_plain(&user.name) && is_plain(&user.password)) {
-            let _ = write!(text, "{}:{}@", user.name, user.password);
+    /// Whether the nodes are asked who leads. A single one is the server itself.
+    pub(super) fn is_cluster(&self) -> bool {
+        self.scheme.ends_with(DISCOVER) || self.nodes.len() > 1
+    }
+
+    /// How the leader is looked for.
+    pub(super) fn search(&self) -> Search {
+        let number = |name, default| self.parameter(name).and_then(|value| value.parse().ok()).unwrap_or(default);
+        let (attempts, pause, timeout) = SEARCH;
+        Search {
+            attempts: number("maxdiscoverattempts", attempts).max(1),
+            pause: Duration::from_millis(number("discoveryinterval", pause).into()),
+            timeout: Duration::from_millis(number("gossiptimeout", timeout).into()),
         }
-        let nodes: Vec<_> = self.nodes.iter().map(Node::to_string).collect();
-        text.push_str(&nodes.join(","));
-        let own = OWN_DEFAULTS.iter().filter(|(name, _)| self.parameter(name).is_none());
-        let own = own.map(|(name, value)| (*name, (*value).to_owned()));
-        let said = self.parameters.iter().map(|(name, value)| (name.as_str(), value.clone()));
-        let ca_file = ca_file.filter(|_| self.tls).map(|path| ("tlscafile", path.to_string_lossy().into_owned()));
-        let said = said.filter(|(name, _)| *name != "tlscafile");
-        for (index, (name, value)) in said.chain(own).chain(ca_file).enumerate() {
-            let _ = write!(text, "{}{name}={}", if index == 0 { '?' } else { '&' }, encode(&value));
-        }
-        text
+    }
+
+    /// How often a connection in use is tried, and how long the answer may take; none if it never is.
+    pub(super) fn keep_alive(&self) -> Option<(Duration, Duration)> {
+        let millis = |name| {
+            let told = self.parameter(name).map_or(Some(KEEP_ALIVE), |value| value.parse().ok());
+            told.map(|millis| Duration::from_millis(millis.max(KEEP_ALIVE)))
+        };
+        millis("keepaliveinterval").zip(millis("keepalivetimeout"))
+    }
+
+    /// What the server is told that this connection is called.
+    pub(super) fn connection_name(&self) -> Option<&str> {
+        self.parameter("connectionname")
+    }
+
+    /// The files of this client's own certificate and of its key.
+    pub(super) fn certificate(&self) -> Option<(PathBuf, PathBuf)> {
+        self.parameter("usercertfile").map(PathBuf::from).zip(self.parameter("userkeyfile").map(PathBuf::from))
     }
 }
 
@@ -187,23 +220,6 @@ fn parse_parameter(pair: &str) -> Result<(String, String), OpenError> {
     }
     let value = decode(value).ok_or_else(|| unparsable("a parameter is not properly percent-encoded"))?;
     Ok((name, value))
-}
-
-/// Whether a URL holds the text as it is.
-fn is_plain(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
-}
-
-fn encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
 }
 
 /// The text without percent-encoding; none if that is broken.

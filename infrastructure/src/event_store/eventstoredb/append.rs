@@ -4,7 +4,6 @@
 //! that the stream is elsewhere. Then the events at the place where these were to go decide: the same ids, and an
 //! earlier try was written; others, and it is a conflict. When the budget runs out before that, the outcome is unknown.
 
-use eventstore::{AppendToStreamOptions, Client, EventData, StreamState, WriteResult};
 use tokio::time::{Instant, sleep};
 
 use super::{
@@ -16,6 +15,8 @@ use super::{
     backoff::Backoff,
     event::{self, SYSTEM_PREFIX},
     failure::{Failure, Verdict},
+    link::Link,
+    wire::{Expected, LogPosition, ProposedEvent, Written},
 };
 
 /// What part of a call's time limit the last try has at least.
@@ -24,7 +25,7 @@ const LAST_TRY: u32 = 4;
 /// An append whose outcome is sought.
 struct Attempt<'a> {
     append: &'a Append,
-    events: Vec<EventData>,
+    events: Vec<ProposedEvent>,
     /// The revision that its first event gets.
     first: Revision,
     deadline: Instant,
@@ -52,7 +53,7 @@ impl Shared {
         let mut backoff = Backoff::new(self.options.retry_pauses.0, self.options.retry_pauses.1);
         loop {
             let failure = match self.send(&attempt).await {
-                Ok(result) => return self.acknowledged(&attempt, &result).await,
+                Ok(written) => return self.acknowledged(&attempt, written).await,
                 Err(Failure::WrongExpectedRevision { actual }) => match self.resolved(&attempt, actual).await {
                     Some(answer) => return answer,
                     None => Failure::Aborted("the stream is too short, and an earlier try is still open".to_owned()),
@@ -77,21 +78,13 @@ impl Shared {
     }
 
     /// One try.
-    async fn send(&self, attempt: &Attempt<'_>) -> Result<WriteResult, Failure> {
-        let state = match attempt.append.expected {
-            ExpectedRevision::NoStream => StreamState::NoStream,
-            ExpectedRevision::Exact(last) => StreamState::StreamRevision(last.value()),
-        };
-        let options = AppendToStreamOptions::default().stream_state(state).requires_leader(true);
-        let options = match self.authentication() {
-            Some(authentication) => options.authenticated(authentication),
-            None => options,
+    async fn send(&self, attempt: &Attempt<'_>) -> Result<Written, Failure> {
+        let expected = match attempt.append.expected {
+            ExpectedRevision::NoStream => Expected::NoStream(()),
+            ExpectedRevision::Exact(last) => Expected::Revision(last.value()),
         };
         let (stream, events) = (attempt.append.stream.to_string(), attempt.events.clone());
-        let send = |client: Client| async move {
-            let answer = client.append_to_stream(stream, &options, events).await;
-            answer.map_err(|error| Failure::from(error).at_request())
-        };
+        let send = |link: Link| async move { link.append(&stream, expected, events).await };
         // The last try is given some time too: cut short, it would leave in doubt what was not.
         let left = attempt.deadline.saturating_duration_since(Instant::now());
         let limit = left.clamp(self.options.call_timeout / LAST_TRY, self.options.call_timeout);
@@ -99,19 +92,21 @@ impl Shared {
     }
 
     /// The server said yes. Where the events are is read where its answer does not tell for sure.
-    async fn acknowledged(&self, attempt: &Attempt<'_>, result: &WriteResult) -> Result<Appended, AppendError> {
+    async fn acknowledged(&self, attempt: &Attempt<'_>, written: Written) -> Result<Appended, AppendError> {
         let last = attempt.last();
-        let eventstore::Position { commit, prepare } = result.position;
-        let is_told = result.next_expected_version == last.value() && commit > 0 && commit == prepare;
-        if is_told && attempt.append.events.len() == 1 {
+        if let Written { last_revision: Some(revision), position: Some(LogPosition { commit, prepare }) } = written
+            && (revision, attempt.append.events.len()) == (last.value(), 1)
+            && commit > 0
+            && commit == prepare
+        {
             return Ok(Appended { revision: last, positions: vec![Position::new(commit)] });
         }
         match self.at_its_place(attempt).await {
             Ok(there) if attempt.is_there(&there) => Ok(attempt.appended(&there)),
             Ok(_) => Err(AppendError::OutcomeUnknown(StoreError::Corrupt(format!(
-                "stream {} was deleted and begun again: its revision is {} where {} was expected",
+                "stream {} was deleted and begun again: its revision is {:?} where {} was expected",
                 attempt.append.stream,
-                result.next_expected_version,
+                written.last_revision,
                 last.value()
             )))),
             Err(error) => Err(AppendError::OutcomeUnknown(error)),

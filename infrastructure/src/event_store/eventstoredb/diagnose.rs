@@ -106,7 +106,7 @@ async fn explain_denial(shared: &Shared) -> OpenError {
 /// Takes the steps of a connection to `node`.
 async fn probe(node: &Node, options: &EventStoreDbOptions) -> Result<(), OpenError> {
     let address = node.to_string();
-    let host = node.host.trim_start_matches('[').trim_end_matches(']');
+    let host = node.bare_host();
     let no_answer = |why: &str| OpenError::NoAnswer { address: address.clone(), why: why.to_owned() };
     let found = timeout(STEP_MAX, lookup_host((host, node.port))).await;
     let found: Vec<_> = match found {

@@ -10,7 +10,6 @@
 use std::borrow::Cow;
 
 use domain::Timestamp;
-use eventstore::EventData;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -18,12 +17,19 @@ use uuid::Uuid;
 use super::{
     super::{Name, NewEvent, Position, RecordedEvent, Revision, StoreError, StreamId},
     failure::Failure,
+    wire::{ProposedEvent, WireEvent, WireId},
 };
 
 /// How the names of the server's own types and streams begin.
 pub(super) const SYSTEM_PREFIX: char = '$';
 /// What stands before data that is no text. No JSON begins like this.
 const NO_TEXT: &str = "not UTF-8: ";
+/// The server's names for what it keeps beside an event, and for data that is JSON or is not.
+const TYPE: &str = "type";
+const CONTENT_TYPE: &str = "content-type";
+const CREATED: &str = "created";
+const JSON: &str = "application/json";
+const BINARY: &str = "application/octet-stream";
 /// The length of a UUID in a stream's name.
 const UUID_CHARS: usize = 36;
 
@@ -55,10 +61,15 @@ struct Conversation {
 }
 
 /// The event as it is sent: the same bytes for the same event.
-pub(super) fn to_server(event: &NewEvent) -> EventData {
-    let json = as_is(&event.data).and_then(|data| EventData::json(&*event.type_name, &data).ok());
-    let data = json.unwrap_or_else(|| EventData::binary(&*event.type_name, event.data.clone().into_bytes().into()));
-    data.id(event.id).metadata(envelope(event).into())
+pub(super) fn to_server(event: &NewEvent) -> ProposedEvent {
+    let content_type = if as_is(&event.data).is_some() { JSON } else { BINARY };
+    let properties = [(TYPE, event.type_name.to_string()), (CONTENT_TYPE, content_type.to_owned())];
+    ProposedEvent {
+        id: Some(event.id.into()),
+        properties: properties.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        metadata: envelope(event).into(),
+        data: event.data.clone().into_bytes().into(),
+    }
 }
 
 fn envelope(event: &NewEvent) -> Vec<u8> {
@@ -88,7 +99,7 @@ fn time_text(at: Timestamp) -> String {
 /// An event as the server gives it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stored<'a> {
-    /// The name of its stream. The client does not check these bytes.
+    /// The name of its stream, which may be any bytes.
     pub(super) stream: &'a [u8],
     pub(super) revision: u64,
     pub(super) id: Uuid,
@@ -102,19 +113,22 @@ pub(super) struct Stored<'a> {
     pub(super) data: &'a [u8],
 }
 
-impl<'a> From<&'a eventstore::RecordedEvent> for Stored<'a> {
-    fn from(event: &'a eventstore::RecordedEvent) -> Self {
-        Self {
-            stream: event.stream_id().as_bytes(),
+impl<'a> TryFrom<&'a WireEvent> for Stored<'a> {
+    type Error = Failure;
+
+    fn try_from(event: &'a WireEvent) -> Result<Self, Failure> {
+        let missing = |what| Failure::Store(StoreError::Corrupt(format!("the server gave an event without {what}")));
+        Ok(Self {
+            stream: &event.stream.as_ref().ok_or_else(|| missing("stream"))?.name,
             revision: event.revision,
-            id: event.id,
-            type_name: &event.event_type,
-            commit: event.position.commit,
-            prepare: event.position.prepare,
+            id: event.id.as_ref().and_then(WireId::uuid).ok_or_else(|| missing("id"))?,
+            type_name: event.properties.get(TYPE).ok_or_else(|| missing("type"))?,
+            commit: event.commit,
+            prepare: event.prepare,
             created: created(event),
-            metadata: &event.custom_metadata,
+            metadata: &event.metadata,
             data: &event.data,
-        }
+        })
     }
 }
 
@@ -173,10 +187,10 @@ pub(super) fn stream_of(name: &str) -> Option<StreamId> {
     is_ours.then(|| StreamId::new(category, uuid))
 }
 
-/// When the server wrote the event. It counts in steps of 100 ns, of which the client keeps the seconds only.
-fn created(event: &eventstore::RecordedEvent) -> Timestamp {
-    let steps = event.metadata.get("created").and_then(|steps| steps.parse::<i64>().ok());
-    steps.and_then(|steps| Timestamp::from_timestamp_micros(steps / 10)).unwrap_or(event.created)
+/// When the server wrote the event. It counts in steps of 100 ns; one that does not tell wrote it at the beginning.
+fn created(event: &WireEvent) -> Timestamp {
+    let steps = event.properties.get(CREATED).and_then(|steps| steps.parse::<i64>().ok());
+    steps.and_then(|steps| Timestamp::from_timestamp_micros(steps / 10)).unwrap_or_default()
 }
 
 fn text(bytes: &[u8]) -> String {

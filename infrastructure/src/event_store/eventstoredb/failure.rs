@@ -1,16 +1,22 @@
-//! What the client's errors mean: for the connection, for an append, for whoever called.
+//! What the server's errors mean: for the connection, for an append, for whoever called.
 //!
 //! The hard question is whether a failed append may be written after all. It is not if the request never left
 //! (no node was found), or if the server refused it before it looked at the stream. Everything else is open, above all
 //! the server's own time-outs and whatever ends the connection.
 
-use super::super::{Revision, StoreError};
-use eventstore::{CurrentRevision, Error, GrpcConnectionError};
+use super::{
+    super::{Revision, StoreError},
+    address::Node,
+};
+use tonic::{Code, Status};
 
-/// How the client's HTTP library says that there was no connection to send a request on.
-const NO_CONNECTION: &str = "client error (Connect)";
-/// gRPC's code for a request that cannot be right.
-const INVALID_ARGUMENT: i32 = 3;
+/// Where the server names its errors, and the names that say more than their codes.
+const NAME: &str = "exception";
+const NOT_LEADER: &str = "not-leader";
+const STREAM_DELETED: &str = "stream-deleted";
+/// Where it says who leads.
+const LEADER_HOST: &str = "leader-endpoint-host";
+const LEADER_PORT: &str = "leader-endpoint-port";
 
 /// Why a call failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,7 +41,10 @@ pub(super) enum Failure {
     Refused(String),
     /// The node is not the leader of its cluster.
     #[error("the node is not the leader")]
-    NotLeader,
+    NotLeader {
+        /// Which one is, if it says so.
+        leader: Option<Node>,
+    },
     /// No node could be asked.
     #[error("no node can be reached: {0}")]
     Unreachable(String),
@@ -85,7 +94,7 @@ impl Failure {
             Self::WrongExpectedRevision { .. } | Self::Deleted | Self::AccessDenied | Self::Refused(_) => {
                 Verdict::Refused
             }
-            Self::NotLeader | Self::Unreachable(_) => Verdict::NotSent,
+            Self::NotLeader { .. } | Self::Unreachable(_) => Verdict::NotSent,
             // An append is never answered by the last two; should it be, nobody knows what happened.
             Self::Broken(_) | Self::Aborted(_) | Self::TimedOut | Self::Panicked | Self::NoStream | Self::Store(_) => {
                 Verdict::Unknown
@@ -96,7 +105,7 @@ impl Failure {
     /// What it says about the connection.
     pub(super) const fn health(&self) -> Health {
         match self {
-            Self::NotLeader => Health::Misplaced,
+            Self::NotLeader { .. } => Health::Misplaced,
             Self::Unreachable(_) | Self::Broken(_) | Self::TimedOut | Self::Panicked => Health::Doubtful,
             Self::WrongExpectedRevision { .. }
             | Self::NoStream
@@ -111,7 +120,7 @@ impl Failure {
     /// The same failure, come as the answer to a request. "Not found" says nothing about a stream then: that is told
     /// inside an answer. It is what a node says that is not the leader and does not know who is.
     pub(super) fn at_request(self) -> Self {
-        if self == Self::NoStream { Self::NotLeader } else { self }
+        if self == Self::NoStream { Self::NotLeader { leader: None } } else { self }
     }
 
     /// Whether a read may succeed at another try.
@@ -130,7 +139,7 @@ impl Failure {
             Self::Refused(_) => StoreError::Format(self.to_string()),
             Self::WrongExpectedRevision { .. }
             | Self::NoStream
-            | Self::NotLeader
+            | Self::NotLeader { .. }
             | Self::Unreachable(_)
             | Self::Broken(_)
             | Self::Aborted(_)
@@ -140,38 +149,42 @@ impl Failure {
     }
 }
 
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::WrongExpectedVersion { current, .. } => Self::WrongExpectedRevision {
-                actual: match current {
-                    CurrentRevision::Current(revision) => Some(Revision::new(revision)),
-                    CurrentRevision::NoStream => None,
-                },
-            },
-            Error::NotLeaderException(_) => Self::NotLeader,
-            Error::ResourceNotFound => Self::NoStream,
-            Error::ResourceDeleted => Self::Deleted,
-            Error::AccessDenied => Self::AccessDenied,
-            Error::UnsupportedFeature => Self::Refused("it does not know this kind of request".to_owned()),
-            // Both come from looking for a node, which is before anything is sent.
-            Error::ConnectionClosed => Self::Unreachable("the client has given up".to_owned()),
-            Error::GrpcConnectionError(GrpcConnectionError::MaxDiscoveryAttemptReached(attempts)) => {
-                Self::Unreachable(format!("none was found in {attempts} attempts"))
-            }
-            Error::GrpcConnectionError(GrpcConnectionError::Grpc(reason)) => Self::Unreachable(reason),
-            Error::DeadlineExceeded => Self::TimedOut,
-            Error::Grpc { code, message } if i32::from(code) == INVALID_ARGUMENT => Self::Refused(message),
-            Error::Grpc { code, message } => Self::Aborted(format!("{code}: {message}")),
-            Error::ServerError(reason) if reason.contains(NO_CONNECTION) => Self::Unreachable(reason),
-            Error::ServerError(reason) => Self::Broken(reason),
-            Error::InternalParsingError(_)
-            | Error::ResourceAlreadyExists
-            | Error::InternalClientError
-            | Error::InitializationError(_)
-            | Error::IllegalStateError(_) => Self::Broken(error.to_string()),
+impl From<Status> for Failure {
+    fn from(status: Status) -> Self {
+        let name = status.metadata().get(NAME).and_then(|name| name.to_str().ok());
+        match (status.code(), name) {
+            (_, Some(NOT_LEADER)) => Self::NotLeader { leader: leader(&status) },
+            (_, Some(STREAM_DELETED)) => Self::Deleted,
+            (Code::NotFound, _) => Self::NoStream,
+            (Code::Unauthenticated | Code::PermissionDenied, _) => Self::AccessDenied,
+            (Code::DeadlineExceeded, _) => Self::TimedOut,
+            (Code::InvalidArgument, _) => Self::Refused(status.message().to_owned()),
+            (Code::Unimplemented, _) => Self::Refused("it does not know this kind of request".to_owned()),
+            // What the connection itself does comes under one of these, too.
+            (Code::Unavailable | Code::Internal | Code::DataLoss | Code::Unknown, _) => Self::Broken(text(&status)),
+            (
+                Code::Ok
+                | Code::Cancelled
+                | Code::AlreadyExists
+                | Code::ResourceExhausted
+                | Code::FailedPrecondition
+                | Code::Aborted
+                | Code::OutOfRange,
+                _,
+            ) => Self::Aborted(text(&status)),
         }
     }
+}
+
+/// The leader, as a node tells of it that is not.
+fn leader(status: &Status) -> Option<Node> {
+    let told = |name| status.metadata().get(name)?.to_str().ok();
+    Some(Node::told(told(LEADER_HOST)?, told(LEADER_PORT)?.parse().ok()?))
+}
+
+/// The code and what was said. The rest of a status says nothing more, and too much.
+fn text(status: &Status) -> String {
+    format!("{}: {}", status.code(), status.message())
 }
 
 #[cfg(test)]

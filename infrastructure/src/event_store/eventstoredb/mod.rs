@@ -2,8 +2,11 @@
 //!
 //! One stream per append, the expected revision checked by the server, ids that make a repeat harmless (append.rs).
 //! Everything is read from the leader, in pages (read.rs, page.rs); a subscription only says that there is something
-//! new (tail.rs, ear.rs). What an error of the client means is decided in failure.rs, when it is replaced by a fresh
-//! one in supervise.rs, how an event looks on the server in event.rs. An open that fails says what to set (diagnose.rs).
+//! new (tail.rs, ear.rs). What an error means is decided in failure.rs, how an event looks on the server in event.rs. An
+//! open that fails says what to set (diagnose.rs).
+//!
+//! The client is our own, and small: the messages of the protocol (wire.rs), the calls (call.rs), a connection (link.rs),
+//! the node that it leads to (client.rs), and when another client takes over (supervise.rs).
 //!
 //! A position is the commit position of the server's log. Other people's streams and the server's own events may live
 //! in the same database: they are passed over in every read of the whole log. A stream of ours must keep all its
@@ -12,23 +15,26 @@
 mod address;
 mod append;
 mod backoff;
+mod call;
+mod client;
 mod density;
 mod diagnose;
 mod ear;
 mod event;
 mod failure;
+mod link;
 mod open_error;
 mod options;
 mod page;
 mod read;
+mod settings;
 mod supervise;
 mod tail;
-mod tripwire;
+mod wire;
 
 use std::{sync::Arc, time::Instant};
 
 use async_trait::async_trait;
-use eventstore::Authentication;
 use tokio::sync::watch;
 
 use self::{density::Density, supervise::Supervisor, tail::Tail};
@@ -54,13 +60,6 @@ struct Shared {
     density: Density,
 }
 
-impl Shared {
-    /// What a call shows the server.
-    fn authentication(&self) -> Option<Authentication> {
-        self.options.authentication()
-    }
-}
-
 impl EventStoreDb {
     /// Connects: looks for the nodes and reads the last position of the log. An error says what is wrong with the
     /// connection string, the network, the certificates or the user.
@@ -70,7 +69,7 @@ impl EventStoreDb {
                 "the connection to the event store is not encrypted: whoever is on the network reads events and password"
             );
         }
-        let supervisor = Supervisor::new(options.settings()?, options.call_timeout);
+        let supervisor = Supervisor::new(options.settings(), options.call_timeout);
         let shared = Arc::new(Shared { supervisor, options, density: Density::new() });
         let head = diagnose::first_head(&shared).await?;
         tracing::info!(log.position = head.value(), "opened the event store at position {head}");

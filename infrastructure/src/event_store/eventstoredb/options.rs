@@ -1,10 +1,12 @@
 //! How to reach the server, and how long to try. The password is in here and never comes out.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
-use eventstore::{Authentication, ClientSettings};
-
-use super::{address::Address, open_error::OpenError};
+use super::{
+    address::Address,
+    open_error::OpenError,
+    settings::{self, Security, Settings},
+};
 
 /// How the EventStoreDB adapter connects and how patient it is.
 ///
@@ -78,7 +80,7 @@ impl EventStoreDbOptions {
     /// Whether every node is on this machine.
     pub fn is_local(&self) -> bool {
         self.address.nodes.iter().all(|node| {
-            let host = node.host.trim_start_matches('[').trim_end_matches(']');
+            let host = node.bare_host();
             host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
         })
     }
@@ -95,15 +97,23 @@ impl EventStoreDbOptions {
         self.user.as_ref().map(|user| user.name.as_str())
     }
 
-    /// What every call shows the server.
-    pub(super) fn authentication(&self) -> Option<Authentication> {
-        self.user.as_ref().map(|user| Authentication::basic(user.name.clone(), user.password.clone()))
-    }
-
-    /// The client's settings. Its own messages repeat the connection string, so none of them goes further.
-    pub(super) fn settings(&self) -> Result<ClientSettings, OpenError> {
-        let text = self.address.for_client(self.user.as_ref(), self.ca_file.as_deref());
-        text.parse().map_err(|_| OpenError::Unparsable("the client does not understand its parameters".to_owned()))
+    /// How clients connect.
+    pub(super) fn settings(&self) -> Arc<Settings> {
+        let Self { address, user, ca_file, call_timeout, .. } = self;
+        let security = Security {
+            ca_file: ca_file.clone(),
+            verifies_certificates: address.verifies_certificates,
+            certificate: address.certificate(),
+        };
+        Arc::new(Settings {
+            seeds: address.nodes.clone(),
+            is_cluster: address.is_cluster(),
+            security: address.tls.then_some(security),
+            keep_alive: address.keep_alive(),
+            search: address.search(),
+            metadata: settings::metadata(user.as_ref(), address.connection_name()),
+            call_timeout: *call_timeout,
+        })
     }
 }
 

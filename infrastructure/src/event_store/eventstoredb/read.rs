@@ -10,20 +10,24 @@
 
 use std::future::Future;
 
-use eventstore::{Client, ReadAllOptions, ReadStream, ReadStreamOptions, StreamPosition, SubscriptionFilter};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     super::{AllPage, Direction, Position, RecordedEvent, Revision, StoreError, StreamId, StreamPage, TypeFilter},
     Shared,
     backoff::Backoff,
+    call::{Query, Reading},
     event::Stored,
     failure::Failure,
+    link::Link,
     page::{self, Seen},
+    wire::Expression,
 };
 
 /// The payload at which a page takes no more events (8 MiB).
 const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// The types that are not the server's own, as an expression.
+const NO_SYSTEM_TYPES: &str = r"^[^\$].*";
 /// How many events a page looks at when the filter finds nothing in time.
 const UNFILTERED_EVENTS: usize = 1_024;
 
@@ -62,14 +66,12 @@ impl Shared {
         limit: usize,
     ) -> Result<StreamPage, Failure> {
         let count = limit.saturating_add(1);
-        let options = self.stream_options(from, direction).max_count(count);
-        let name = stream.to_string();
+        let query = stream_query(stream, from, direction).at_most(count);
         let patience = self.patience();
-        let read = |client: Client| async move {
+        let read = |link: Link| async move {
             let mut events = Vec::new();
             let reading = async {
-                let mut reading =
-                    client.read_stream(name, &options).await.map_err(|error| Failure::from(error).at_request())?;
+                let mut reading = link.read(&query).await?;
                 take(&mut reading, &mut events, |seen| seen.in_stream(stream.clone())).await
             };
             match timeout(patience, reading).await {
@@ -84,22 +86,6 @@ impl Shared {
         page::of_stream(stream, from, direction, limit, events, is_whole).map_err(Failure::Store)
     }
 
-    fn stream_options(&self, from: Revision, direction: Direction) -> ReadStreamOptions {
-        let options = match direction {
-            Direction::Forwards => ReadStreamOptions::default().position(StreamPosition::Position(from.value())),
-            Direction::Backwards if from >= Revision::MAX => {
-                ReadStreamOptions::default().position(StreamPosition::End).backwards()
-            }
-            Direction::Backwards => {
-                ReadStreamOptions::default().position(StreamPosition::Position(from.value())).backwards()
-            }
-        };
-        match self.authentication() {
-            Some(authentication) => options.requires_leader(true).authenticated(authentication),
-            None => options.requires_leader(true),
-        }
-    }
-
     /// A page of the log.
     pub(super) async fn read_all(
         &self,
@@ -111,22 +97,16 @@ impl Shared {
     }
 
     async fn page(&self, after: Position, filter: &TypeFilter, limit: usize) -> Result<AllPage, Failure> {
-        let server_filter = server_filter(filter);
-        let is_nothing_wanted = limit == 0 || server_filter.is_none();
+        let types = server_filter(filter).filter(|_| limit > 0);
         let count = limit.saturating_add(1);
-        let options = self.all_options(after).max_count(count);
-        let options = match server_filter {
-            Some(server_filter) => options.filter(server_filter),
-            None => options,
-        };
-        let head_options = self.head_options();
+        let query = types.map(|types| Query::log(after).at_most(count).of_types(types));
         let patience = self.patience();
-        let read = |client: Client| async move {
-            let head = head_of(&client, &head_options).await?;
-            if is_nothing_wanted || head <= after {
+        let read = |link: Link| async move {
+            let head = head_of(&link).await?;
+            let Some(query) = query.filter(|_| head > after) else {
                 return Ok((head, Vec::new(), End::Reached));
-            }
-            let (seen, end) = take_log(&client, &options, patience).await?;
+            };
+            let (seen, end) = take_log(&link, &query, patience).await?;
             Ok((head, seen, end))
         };
         let (head, seen, end) = self.supervisor.call(read).await?;
@@ -151,9 +131,9 @@ impl Shared {
         limit: usize,
         head: Position,
     ) -> Result<AllPage, Failure> {
-        let options = self.all_options(after).max_count(UNFILTERED_EVENTS);
+        let query = Query::log(after).at_most(UNFILTERED_EVENTS);
         let patience = self.patience();
-        let read = |client: Client| async move { take_log(&client, &options, patience).await };
+        let read = |link: Link| async move { take_log(&link, &query, patience).await };
         let (seen, end) = self.supervisor.call(read).await?;
         if end == End::Late && seen.last().is_none_or(|seen| seen.position <= after) {
             return Err(Failure::TimedOut);
@@ -167,26 +147,17 @@ impl Shared {
         if position == Position::START {
             return Ok(None);
         }
-        let options = self.all_options(position).max_count(1);
+        let query = Query::log(position).at_most(1);
         let patience = self.patience();
         let read = self.retried(|| {
-            let options = options.clone();
-            self.supervisor.call(move |client: Client| async move { take_log(&client, &options, patience).await })
+            let query = query.clone();
+            self.supervisor.call(move |link: Link| async move { take_log(&link, &query, patience).await })
         });
         match read.await {
             Ok((seen, _)) => page::of_log(Position::START, position, seen, true, &TypeFilter::All, 1)
                 .map(|page| page.events.into_iter().find(|event| event.position == position)),
             Err(StoreError::Format(_)) => Ok(None),
             Err(error) => Err(error),
-        }
-    }
-
-    fn all_options(&self, after: Position) -> ReadAllOptions {
-        let position = if after == Position::START { StreamPosition::Start } else { at(after) };
-        let options = ReadAllOptions::default().position(position).forwards().requires_leader(true);
-        match self.authentication() {
-            Some(authentication) => options.authenticated(authentication),
-            None => options,
         }
     }
 
@@ -197,16 +168,7 @@ impl Shared {
 
     /// One try of [`Self::head`].
     pub(super) async fn head_once(&self) -> Result<Position, Failure> {
-        let options = self.head_options();
-        self.supervisor.call(|client| async move { head_of(&client, &options).await }).await
-    }
-
-    fn head_options(&self) -> ReadAllOptions {
-        let options = ReadAllOptions::default().position(StreamPosition::End).backwards().max_count(1);
-        match self.authentication() {
-            Some(authentication) => options.requires_leader(true).authenticated(authentication),
-            None => options.requires_leader(true),
-        }
+        self.supervisor.call(|link| async move { head_of(&link).await }).await
     }
 
     /// How long a page may take before it is given as far as it came; less than the limit of the call.
@@ -236,44 +198,42 @@ impl Shared {
     }
 }
 
-/// The position in the server's words.
-pub(super) fn at(position: Position) -> StreamPosition<eventstore::Position> {
-    StreamPosition::Position(eventstore::Position { commit: position.value(), prepare: position.value() })
+/// A read of one stream, from a revision on.
+fn stream_query(stream: &StreamId, from: Revision, direction: Direction) -> Query {
+    let name = stream.to_string();
+    match direction {
+        Direction::Forwards => Query::stream(&name, Some(from)),
+        Direction::Backwards => Query::stream(&name, Some(from).filter(|from| *from < Revision::MAX)).backwards(),
+    }
 }
 
 /// What the server is to look for; none if nothing passes.
-fn server_filter(filter: &TypeFilter) -> Option<SubscriptionFilter> {
-    let types = SubscriptionFilter::on_event_type();
+fn server_filter(filter: &TypeFilter) -> Option<Expression> {
+    let no_system_types = || Expression { regex: NO_SYSTEM_TYPES.to_owned(), prefixes: Vec::new() };
     match filter {
-        TypeFilter::All => Some(types.exclude_system_events()),
+        TypeFilter::All => Some(no_system_types()),
         TypeFilter::Prefixes(prefixes) if prefixes.is_empty() => None,
-        TypeFilter::Prefixes(prefixes) if prefixes.iter().any(|prefix| prefix.is_empty()) => {
-            Some(types.exclude_system_events())
-        }
+        TypeFilter::Prefixes(prefixes) if prefixes.iter().any(|prefix| prefix.is_empty()) => Some(no_system_types()),
         TypeFilter::Prefixes(prefixes) => {
-            Some(prefixes.iter().fold(types, |types, prefix| types.add_prefix(&**prefix)))
+            let prefixes = prefixes.iter().map(ToString::to_string).collect();
+            Some(Expression { regex: String::new(), prefixes })
         }
     }
 }
 
-async fn head_of(client: &Client, options: &ReadAllOptions) -> Result<Position, Failure> {
-    let mut reading = client.read_all(options).await.map_err(|error| Failure::from(error).at_request())?;
-    let last = reading.next().await.map_err(Failure::from)?;
-    // To its end: a call that is left early sends a reset, behind which the next call waits for the network.
-    while reading.next().await.map_err(Failure::from)?.is_some() {}
-    let last = last.and_then(|event| event.link.or(event.event));
-    Ok(last.map_or(Position::START, |event| Position::new(event.position.commit)))
+async fn head_of(link: &Link) -> Result<Position, Failure> {
+    let mut reading = link.read(&Query::log_from_end().at_most(1)).await?;
+    let last = reading.next().await?;
+    // To its end: one that is left early is cancelled at the server.
+    while reading.next().await?.is_some() {}
+    Ok(last.map_or(Position::START, |event| Position::new(event.commit)))
 }
 
 /// Events of the log, as far as they come in time.
-async fn take_log(
-    client: &Client,
-    options: &ReadAllOptions,
-    patience: std::time::Duration,
-) -> Result<(Vec<Seen>, End), Failure> {
+async fn take_log(link: &Link, query: &Query, patience: std::time::Duration) -> Result<(Vec<Seen>, End), Failure> {
     let mut seen = Vec::new();
     let reading = async {
-        let mut reading = client.read_all(options).await.map_err(|error| Failure::from(error).at_request())?;
+        let mut reading = link.read(query).await?;
         take(&mut reading, &mut seen, |stored| {
             let stream = stored.our_stream().filter(|_| !stored.is_of_system());
             let event = stream.map(|stream| stored.in_stream(stream)).transpose()?;
@@ -289,16 +249,13 @@ async fn take_log(
 
 /// Takes events until there are no more, or the page is large enough.
 async fn take<T>(
-    reading: &mut ReadStream,
+    reading: &mut Reading,
     taken: &mut Vec<T>,
     read: impl Fn(&Stored<'_>) -> Result<T, Failure> + Send,
 ) -> Result<End, Failure> {
     let mut bytes = 0;
-    while let Some(event) = reading.next().await.map_err(Failure::from)? {
-        let Some(event) = event.link.or(event.event) else {
-            return Err(Failure::Store(StoreError::Corrupt("the server gave an event without content".to_owned())));
-        };
-        let stored = Stored::from(&event);
+    while let Some(event) = reading.next().await? {
+        let stored = Stored::try_from(&event)?;
         taken.push(read(&stored)?);
         bytes += stored.data.len() + stored.metadata.len();
         // The first one may be left out as seen before, so a page has room for another.

@@ -6,22 +6,19 @@
 //!
 //! **Invariant:** a subscription begins at a position that was seen, never at "the end", so it leaves nothing out.
 
-use std::{sync::Arc, thread::JoinHandle, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use eventstore::SubscribeToAllOptions;
 use tokio::{
     sync::watch,
     time::{Instant, MissedTickBehavior, interval_at, sleep_until},
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{super::Position, Shared, backoff::Backoff, ear::Ear, read};
+use super::{super::Position, Shared, backoff::Backoff, ear::Ear};
 use crate::telemetry;
 
 /// The pause before another subscription, at first and at the most.
 const SUBSCRIBE_PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
-/// How many threads may be left spinning before nothing but the poll moves the tail.
-const ABANDONED_MAX: usize = 2;
 
 /// Moves the tail as long as it is held.
 #[derive(Debug)]
@@ -82,41 +79,19 @@ async fn poll(shared: &Shared, tail: &watch::Sender<Position>) {
 /// Keeps a subscription, and replaces one that has ended or gone deaf.
 async fn listen(shared: &Shared, tail: &watch::Sender<Position>) {
     let mut pauses = Backoff::new(SUBSCRIBE_PAUSES.0, SUBSCRIBE_PAUSES.1);
-    let mut abandoned: Vec<JoinHandle<()>> = Vec::new();
     loop {
         let from = *tail.borrow();
-        match Ear::open(shared.supervisor.settings().clone(), subscription(shared, from), from) {
-            Ok(ear) => {
-                let (has_heard, left) = attend(shared, tail, ear, from).await;
-                if has_heard {
-                    pauses.reset();
-                }
-                abandoned.extend(left);
-            }
-            Err(error) => tracing::error!(%error, "no thread for the event store's tail: {error}"),
-        }
-        abandoned.retain(|thread| !thread.is_finished());
-        metrics::gauge!(telemetry::TAIL_ABANDONED).set(u32::try_from(abandoned.len()).unwrap_or(u32::MAX));
-        if abandoned.len() >= ABANDONED_MAX {
-            tracing::error!(
-                threads = abandoned.len(),
-                "{} subscriptions to the event store do not end; from now on it is only polled",
-                abandoned.len()
-            );
-            return;
+        let has_heard = attend(shared, tail, from).await;
+        if has_heard {
+            pauses.reset();
         }
         sleep_until(Instant::now() + pauses.next()).await;
     }
 }
 
-/// Moves the tail by what is heard, until the subscription ends or is deaf. Says whether anything was heard, and gives
-/// back the thread if that does not end.
-async fn attend(
-    shared: &Shared,
-    tail: &watch::Sender<Position>,
-    mut ear: Ear,
-    from: Position,
-) -> (bool, Option<JoinHandle<()>>) {
+/// Moves the tail by what a subscription hears, until that ends or is deaf. Says whether anything was heard.
+async fn attend(shared: &Shared, tail: &watch::Sender<Position>, from: Position) -> bool {
+    let mut ear = Ear::open(Arc::clone(shared.supervisor.settings()), from);
     let mut heard = from;
     let mut missed = tail.subscribe();
     loop {
@@ -138,21 +113,8 @@ async fn attend(
             () = deaf => break,
         }
     }
-    let why = ear.why();
+    let why = ear.close().await;
     tracing::warn!(reason = %why, "the subscription to the event store ended: {why}; subscribing again");
     metrics::counter!(telemetry::TAIL_SUBSCRIPTIONS_LOST).increment(1);
-    let left = ear.close().await;
-    if left.is_some() {
-        tracing::error!("a subscription to the event store does not end; its thread is left to itself");
-    }
-    (heard > from, left)
-}
-
-fn subscription(shared: &Shared, from: Position) -> SubscribeToAllOptions {
-    let position = if from == Position::START { eventstore::StreamPosition::Start } else { read::at(from) };
-    let options = SubscribeToAllOptions::default().position(position).requires_leader(true);
-    match shared.authentication() {
-        Some(authentication) => options.authenticated(authentication),
-        None => options,
-    }
+    heard > from
 }

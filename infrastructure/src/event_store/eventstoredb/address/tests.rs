@@ -93,38 +93,51 @@ fn each_mistake_has_its_own_error() {
 }
 
 #[test]
-fn the_client_gets_a_string_that_it_understands_as_we_do() {
-    let cases = [
-        ("esdb://db", "esdb://db:2113?discoveryinterval=100&gossiptimeout=2000"),
-        (
-            "esdb://a:1,b:2?tls=false&discoveryInterval=7",
-            "esdb://a:1,b:2?tls=false&discoveryinterval=7&gossiptimeout=2000",
-        ),
-        ("esdb+discover://u:p@c/?gossipTimeout=9", "esdb+discover://u:p@c:2113?gossiptimeout=9&discoveryinterval=100"),
-        // Not as the client would read it; it is told the user with each call.
-        ("esdb://u:p%40@db?gossipTimeout=9", "esdb://db:2113?gossiptimeout=9&discoveryinterval=100"),
-    ];
-    for (text, expected) in cases {
-        let (address, user) = Address::parse(text).expect("understood");
-        let for_client = address.for_client(user.as_ref(), None);
-        assert_eq!(for_client, expected);
-        let settings: eventstore::ClientSettings = for_client.parse().expect("understood by the client");
-        let hosts: Vec<_> = settings.hosts().iter().map(|host| format!("{}:{}", host.host, host.port)).collect();
-        assert_eq!(hosts, address.nodes.iter().map(Node::to_string).collect::<Vec<_>>());
-        assert_eq!(settings.is_secure_mode_enabled(), address.tls);
+fn several_nodes_or_a_name_that_leads_to_them_are_a_cluster() {
+    for (text, is_cluster) in
+        [("esdb://db", false), ("esdb://a,b", true), ("esdb+discover://c", true), ("kdb+discover://u:p@c:1", true)]
+    {
+        assert_eq!(parse(text).0.is_cluster(), is_cluster, "{text}");
     }
 }
 
 #[test]
-fn a_file_of_authorities_is_passed_on_where_there_is_tls() {
-    let path = Path::new("/etc/my ca,&.pem");
-    let (address, _) = Address::parse("esdb://db?tlsCaFile=%2Fother").expect("understood");
-    assert_eq!(address.ca_file(), Some(PathBuf::from("/other")));
-    let settings: eventstore::ClientSettings = address.for_client(None, Some(path)).parse().expect("understood");
-    assert_eq!(settings.tls_ca_file().map(String::as_str), path.to_str());
-    let (plain, _) = Address::parse("esdb://db?tls=false").expect("understood");
-    let settings: eventstore::ClientSettings = plain.for_client(None, Some(path)).parse().expect("understood");
-    assert_eq!(settings.tls_ca_file(), None);
+fn how_to_search_and_when_to_try_a_connection_is_told_in_milliseconds() {
+    let millis = Duration::from_millis;
+    let usual = Search { attempts: 3, pause: millis(100), timeout: millis(2_000) };
+    assert_eq!(parse("esdb://db").0.search(), usual);
+    assert_eq!(parse("esdb://db").0.keep_alive(), Some((millis(10_000), millis(10_000))));
+    let (told, _) =
+        parse("esdb://db?maxDiscoverAttempts=7&discoveryInterval=8&gossipTimeout=9&keepAliveInterval=20000");
+    assert_eq!(told.search(), Search { attempts: 7, pause: millis(8), timeout: millis(9) });
+    assert_eq!(told.keep_alive(), Some((millis(20_000), millis(10_000))));
+    for never in ["esdb://db?keepAliveInterval=-1", "esdb://db?keepAliveTimeout=-1"] {
+        assert_eq!(parse(never).0.keep_alive(), None, "{never}");
+    }
+    let (hasty, _) = parse("esdb://db?keepAliveInterval=0&keepAliveTimeout=9999&maxDiscoverAttempts=0");
+    assert_eq!((hasty.keep_alive(), hasty.search().attempts), (Some((millis(10_000), millis(10_000))), 1));
+    for text in
+        ["esdb://db?keepAliveTimeout=soon", "esdb://db?keepAliveInterval=-2", "esdb://db?maxDiscoverAttempts=-1"]
+    {
+        assert!(matches!(why(text), OpenError::Unparsable(_)), "{text}");
+    }
+}
+
+#[test]
+fn files_and_names_are_decoded() {
+    let (address, _) =
+        parse("esdb://db?tlsCaFile=%2Fmy%20ca&userCertFile=%2Fc&userKeyFile=%2Fk&connectionName=shop%201");
+    assert_eq!(address.ca_file(), Some(PathBuf::from("/my ca")));
+    assert_eq!(address.certificate(), Some((PathBuf::from("/c"), PathBuf::from("/k"))));
+    assert_eq!(address.connection_name(), Some("shop 1"));
+    assert_eq!(parse("esdb://db?userCertFile=c").0.certificate(), None);
+}
+
+#[test]
+fn a_node_that_is_told_of_is_written_as_in_a_string() {
+    assert_eq!(Node::told("db", 1).to_string(), "db:1");
+    assert_eq!(Node::told("::1", 2).to_string(), "[::1]:2");
+    assert_eq!(Node::told("::1", 2).bare_host(), "::1");
 }
 
 #[test]

@@ -85,7 +85,7 @@ fn options(text: &str) -> EventStoreDbOptions {
 }
 
 async fn open(options: EventStoreDbOptions) -> Result<Position, OpenError> {
-    let supervisor = Supervisor::new(options.settings()?, options.call_timeout);
+    let supervisor = Supervisor::new(options.settings(), options.call_timeout);
     let shared = Shared { supervisor, options, density: Density::new() };
     first_head(&shared).await
 }

@@ -1,14 +1,21 @@
 //! The table of errors: what each means for an append, for the connection, for a read and for the caller.
 
-use eventstore::{Endpoint, StreamState};
+use tonic::metadata::MetadataValue;
 
 use super::*;
 
 /// An error, and what it means.
-type Row = (Error, Verdict, Health, bool, fn(&StoreError) -> bool);
+type Row = (Status, Verdict, Health, bool, fn(&StoreError) -> bool);
 
-fn grpc(code: i32) -> Error {
-    Error::Grpc { code: code.into(), message: "why".to_owned() }
+fn status(code: Code) -> Status {
+    Status::new(code, "why")
+}
+
+/// An error with a name of the server's.
+fn named(code: Code, name: &'static str) -> Status {
+    let mut status = status(code);
+    status.metadata_mut().insert(NAME, MetadataValue::from_static(name));
+    status
 }
 
 fn is_unavailable(error: &StoreError) -> bool {
@@ -26,41 +33,32 @@ fn is_corrupt(error: &StoreError) -> bool {
 fn table() -> Vec<Row> {
     use Health::{Doubtful, Misplaced, Sound};
     use Verdict::{NotSent, Refused, Unknown};
-    let leader = Endpoint { host: "other".to_owned(), port: 1 };
-    let conflict =
-        Error::WrongExpectedVersion { expected: StreamState::NoStream, current: CurrentRevision::Current(3) };
-    let no_node = Error::GrpcConnectionError(GrpcConnectionError::MaxDiscoveryAttemptReached(3));
-    let no_connection = Error::GrpcConnectionError(GrpcConnectionError::Grpc("refused".to_owned()));
-    let (cancelled, invalid, exhausted, aborted, out_of_range) = (1, 3, 8, 10, 11);
     vec![
-        (conflict, Refused, Sound, false, is_unavailable),
-        (Error::NotLeaderException(leader), NotSent, Misplaced, true, is_unavailable),
-        (Error::ResourceDeleted, Refused, Sound, false, is_corrupt),
-        (Error::AccessDenied, Refused, Sound, false, is_unavailable),
-        (Error::UnsupportedFeature, Refused, Sound, false, is_format),
-        (grpc(invalid), Refused, Sound, false, is_format),
-        (Error::ConnectionClosed, NotSent, Doubtful, true, is_unavailable),
-        (no_node, NotSent, Doubtful, true, is_unavailable),
-        (no_connection, NotSent, Doubtful, true, is_unavailable),
-        (Error::ServerError("unavailable".to_owned()), Unknown, Doubtful, true, is_unavailable),
-        (Error::ServerError("x: \"client error (Connect)\"".to_owned()), NotSent, Doubtful, true, is_unavailable),
-        (Error::DeadlineExceeded, Unknown, Doubtful, true, is_unavailable),
-        (grpc(aborted), Unknown, Sound, true, is_unavailable),
-        (grpc(cancelled), Unknown, Sound, true, is_unavailable),
-        (grpc(exhausted), Unknown, Sound, true, is_unavailable),
-        (grpc(out_of_range), Unknown, Sound, true, is_unavailable),
-        (Error::ResourceAlreadyExists, Unknown, Doubtful, true, is_unavailable),
-        (Error::InternalClientError, Unknown, Doubtful, true, is_unavailable),
-        (Error::InternalParsingError("x".to_owned()), Unknown, Doubtful, true, is_unavailable),
-        (Error::InitializationError("x".to_owned()), Unknown, Doubtful, true, is_unavailable),
-        (Error::IllegalStateError("x".to_owned()), Unknown, Doubtful, true, is_unavailable),
+        (named(Code::NotFound, NOT_LEADER), NotSent, Misplaced, true, is_unavailable),
+        (named(Code::FailedPrecondition, STREAM_DELETED), Refused, Sound, false, is_corrupt),
+        (named(Code::PermissionDenied, "access-denied"), Refused, Sound, false, is_unavailable),
+        (status(Code::Unauthenticated), Refused, Sound, false, is_unavailable),
+        (status(Code::Unimplemented), Refused, Sound, false, is_format),
+        (named(Code::InvalidArgument, "maximum-append-size-exceeded"), Refused, Sound, false, is_format),
+        (status(Code::Unavailable), Unknown, Doubtful, true, is_unavailable),
+        (status(Code::Internal), Unknown, Doubtful, true, is_unavailable),
+        (status(Code::DataLoss), Unknown, Doubtful, true, is_unavailable),
+        (status(Code::Unknown), Unknown, Doubtful, true, is_unavailable),
+        (status(Code::DeadlineExceeded), Unknown, Doubtful, true, is_unavailable),
+        (status(Code::Aborted), Unknown, Sound, true, is_unavailable),
+        (status(Code::Cancelled), Unknown, Sound, true, is_unavailable),
+        (status(Code::ResourceExhausted), Unknown, Sound, true, is_unavailable),
+        (status(Code::OutOfRange), Unknown, Sound, true, is_unavailable),
+        (status(Code::AlreadyExists), Unknown, Sound, true, is_unavailable),
+        (status(Code::FailedPrecondition), Unknown, Sound, true, is_unavailable),
+        (status(Code::Ok), Unknown, Sound, true, is_unavailable),
     ]
 }
 
 #[test]
-fn every_error_of_the_client_has_its_meaning() {
-    for (error, verdict, health, is_passing, is_told_as) in table() {
-        let failure = Failure::from(error);
+fn every_error_of_the_server_has_its_meaning() {
+    for (status, verdict, health, is_passing, is_told_as) in table() {
+        let failure = Failure::from(status);
         assert_eq!(
             (failure.verdict(), failure.health(), failure.is_passing()),
             (verdict, health, is_passing),
@@ -72,6 +70,29 @@ fn every_error_of_the_client_has_its_meaning() {
 }
 
 #[test]
+fn a_node_that_is_not_the_leader_may_say_who_is() {
+    let mut told = named(Code::NotFound, NOT_LEADER);
+    assert_eq!(Failure::from(told.clone()), Failure::NotLeader { leader: None });
+    told.metadata_mut().insert(LEADER_HOST, MetadataValue::from_static("db-2"));
+    told.metadata_mut().insert(LEADER_PORT, MetadataValue::from_static("2113"));
+    assert_eq!(Failure::from(told.clone()), Failure::NotLeader { leader: Some(Node::told("db-2", 2113)) });
+    told.metadata_mut().insert(LEADER_PORT, MetadataValue::from_static("99999"));
+    assert_eq!(Failure::from(told), Failure::NotLeader { leader: None });
+}
+
+#[test]
+fn what_could_not_be_sent_is_not_written() {
+    let failure = Failure::Unreachable("refused".to_owned());
+    assert_eq!((failure.verdict(), failure.health()), (Verdict::NotSent, Health::Doubtful));
+}
+
+#[test]
+fn a_conflict_is_an_answer() {
+    let failure = Failure::WrongExpectedRevision { actual: Some(Revision::FIRST) };
+    assert_eq!((failure.verdict(), failure.health(), failure.is_passing()), (Verdict::Refused, Health::Sound, false));
+}
+
+#[test]
 fn our_own_time_limit_and_a_panic_leave_an_append_open() {
     for failure in [Failure::TimedOut, Failure::Panicked] {
         assert_eq!((failure.verdict(), failure.health()), (Verdict::Unknown, Health::Doubtful));
@@ -80,15 +101,7 @@ fn our_own_time_limit_and_a_panic_leave_an_append_open() {
 
 #[test]
 fn not_found_as_the_answer_to_a_request_is_a_node_that_does_not_lead() {
-    assert_eq!(Failure::from(Error::ResourceNotFound), Failure::NoStream);
-    assert_eq!(Failure::from(Error::ResourceNotFound).at_request(), Failure::NotLeader);
+    assert_eq!(Failure::from(status(Code::NotFound)), Failure::NoStream);
+    assert_eq!(Failure::from(status(Code::NotFound)).at_request(), Failure::NotLeader { leader: None });
     assert_eq!(Failure::Deleted.at_request(), Failure::Deleted);
-}
-
-#[test]
-fn a_conflict_tells_the_actual_revision() {
-    for (current, actual) in [(CurrentRevision::Current(0), Some(Revision::FIRST)), (CurrentRevision::NoStream, None)] {
-        let error = Error::WrongExpectedVersion { expected: StreamState::StreamRevision(7), current };
-        assert_eq!(Failure::from(error), Failure::WrongExpectedRevision { actual });
-    }
 }

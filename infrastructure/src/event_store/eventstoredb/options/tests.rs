@@ -18,10 +18,14 @@ fn what_is_shown_holds_no_user_and_no_password() {
 
 #[test]
 fn a_user_given_apart_takes_the_place_of_the_one_in_the_string() {
-    assert_eq!(options("esdb://db").authentication(), None);
-    let expected = |name: &str, password: &str| Some(Authentication::basic(name.to_owned(), password.to_owned()));
-    assert_eq!(options("esdb://a:%40@db").authentication(), expected("a", "@"));
-    assert_eq!(options("esdb://a:b@db").with_user("c", "d e").authentication(), expected("c", "d e"));
+    let shown = |options: EventStoreDbOptions| {
+        let shown = options.settings().metadata.get("authorization").map(|value| value.as_bytes().to_vec());
+        shown.map(|value| String::from_utf8(value).expect("ASCII"))
+    };
+    assert_eq!(shown(options("esdb://db")), None);
+    // `a:@` and `c:d e` in base64.
+    assert_eq!(shown(options("esdb://a:%40@db")).as_deref(), Some("Basic YTpA"));
+    assert_eq!(shown(options("esdb://a:b@db").with_user("c", "d e")).as_deref(), Some("Basic YzpkIGU="));
 }
 
 #[test]
@@ -29,8 +33,9 @@ fn the_string_may_name_the_file_of_authorities() {
     assert_eq!(options("esdb://db?tlsCAFile=/ca.pem").ca_file(), Some(&PathBuf::from("/ca.pem")));
     let other = options("esdb://db?tlsCAFile=/ca.pem").with_ca_file("/own.pem");
     assert_eq!(other.ca_file(), Some(&PathBuf::from("/own.pem")));
-    let settings = other.settings().expect("settings");
-    assert_eq!(settings.tls_ca_file().map(String::as_str), Some("/own.pem"));
+    let security = other.settings().security.clone().expect("TLS is on");
+    assert_eq!(security.ca_file, Some(PathBuf::from("/own.pem")));
+    assert_eq!(options("esdb://db?tls=false&tlsCAFile=/ca.pem").settings().security, None);
 }
 
 #[test]

@@ -1,12 +1,15 @@
 //! When a client is replaced. No server: the calls end as the tests want.
 
-use std::sync::Arc;
+use tokio::sync::oneshot;
 
-use super::*;
+use super::{super::EventStoreDbOptions, *};
+
+fn settings(text: &str) -> Arc<Settings> {
+    EventStoreDbOptions::try_new(text).expect("options").settings()
+}
 
 fn supervisor() -> Arc<Supervisor> {
-    let settings = "esdb://127.0.0.1:9?tls=false".parse().expect("settings");
-    Arc::new(Supervisor::new(settings, Duration::from_millis(200)))
+    Arc::new(Supervisor::new(settings("esdb://127.0.0.1:9?tls=false"), Duration::from_millis(200)))
 }
 
 async fn end(supervisor: &Supervisor, outcome: Result<u8, Failure>) -> Result<u8, Failure> {
@@ -54,16 +57,43 @@ async fn the_wrong_node_brings_a_new_client_at_once() {
     let supervisor = supervisor();
     assert_eq!(end(&supervisor, Ok(1)).await, Ok(1));
     pause().await;
-    assert_eq!(end(&supervisor, Err(Failure::NotLeader)).await, Err(Failure::NotLeader));
+    assert_eq!(
+        end(&supervisor, Err(Failure::NotLeader { leader: None })).await,
+        Err(Failure::NotLeader { leader: None })
+    );
     assert_eq!(end(&supervisor, Ok(1)).await, Ok(1));
     assert_eq!(supervisor.clients(), 2);
+}
+
+#[tokio::test]
+async fn the_new_client_goes_where_the_leader_is_said_to_be() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let leader = Node::told("127.0.0.1", listener.local_addr().expect("an address").port());
+    let supervisor = supervisor();
+    assert_eq!(end(&supervisor, Ok(1)).await, Ok(1));
+    pause().await;
+    let misplaced = Failure::NotLeader { leader: Some(leader) };
+    assert_eq!(end(&supervisor, Err(misplaced.clone())).await, Err(misplaced));
+    assert_eq!(supervisor.call(|_| async { Ok(1) }).await, Ok(1));
+    // The word of a node that does not lead is good for one client.
+    for _ in 0..2 {
+        pause().await;
+        assert_eq!(end(&supervisor, broken()).await, broken());
+        assert_eq!(end(&supervisor, broken()).await, broken());
+    }
+    pause().await;
+    let outcome = supervisor.call(|_| async { Ok(1) }).await;
+    assert!(matches!(outcome, Err(Failure::Unreachable(_))), "{outcome:?}");
 }
 
 #[tokio::test]
 async fn new_clients_keep_their_distance() {
     let supervisor = supervisor();
     for _ in 0..50 {
-        assert_eq!(end(&supervisor, Err(Failure::NotLeader)).await, Err(Failure::NotLeader));
+        assert_eq!(
+            end(&supervisor, Err(Failure::NotLeader { leader: None })).await,
+            Err(Failure::NotLeader { leader: None })
+        );
     }
     assert!(supervisor.clients() <= 3, "{} clients", supervisor.clients());
 }
@@ -78,17 +108,20 @@ async fn a_call_in_flight_ends_on_its_old_client_and_judges_no_other() {
             supervisor
                 .supervise(|_| async {
                     gate.await.expect("the test goes on");
-                    Err::<u8, _>(Failure::NotLeader)
+                    Err::<u8, _>(Failure::NotLeader { leader: None })
                 })
                 .await
         };
         tokio::runtime::Handle::current().spawn(call)
     };
     pause().await;
-    assert_eq!(end(&supervisor, Err(Failure::NotLeader)).await, Err(Failure::NotLeader));
+    assert_eq!(
+        end(&supervisor, Err(Failure::NotLeader { leader: None })).await,
+        Err(Failure::NotLeader { leader: None })
+    );
     assert_eq!(end(&supervisor, Ok(1)).await, Ok(1));
     go.send(()).expect("the call waits");
-    assert_eq!(old.await.expect("the call ends"), Err(Failure::NotLeader));
+    assert_eq!(old.await.expect("the call ends"), Err(Failure::NotLeader { leader: None }));
     pause().await;
     assert_eq!(end(&supervisor, Ok(1)).await, Ok(1));
     assert_eq!(supervisor.clients(), 2);
@@ -113,11 +146,13 @@ async fn a_panic_is_a_failed_call() {
 async fn a_call_has_a_time_limit_and_is_not_sent_while_no_node_is_found() {
     use std::future::{pending, ready};
     let soon = || Instant::now() + Duration::from_millis(20);
-    assert_eq!(within(soon(), ready(Ok(())), ready(Ok(7))).await, Ok(7));
-    assert_eq!(within(soon(), ready(Ok(())), pending::<Result<u8, Failure>>()).await, Err(Failure::TimedOut));
-    let outcome = within(soon(), pending(), ready(Ok(7))).await;
+    assert_eq!(within(soon(), ready(Ok(7)), |link| ready(Ok(link))).await, Ok(7));
+    let outcome = within(soon(), ready(Ok(7)), |_| pending::<Result<u8, Failure>>()).await;
+    assert_eq!(outcome, Err(Failure::TimedOut));
+    let outcome = within(soon(), pending(), |link: u8| ready(Ok(link))).await;
     assert!(matches!(outcome, Err(Failure::Unreachable(_))), "{outcome:?}");
-    assert_eq!(within(soon(), ready(Err(Failure::NotLeader)), ready(Ok(7))).await, Err(Failure::NotLeader));
+    let outcome = within(soon(), ready(Err(Failure::NotLeader { leader: None })), |link: u8| ready(Ok(link))).await;
+    assert_eq!(outcome, Err(Failure::NotLeader { leader: None }));
 }
 
 #[tokio::test]
@@ -127,39 +162,12 @@ async fn where_nobody_listens_a_call_is_known_not_to_be_sent() {
 }
 
 #[tokio::test]
-async fn a_client_that_cannot_be_made_is_an_error() {
-    let settings = "esdb://127.0.0.1:9?tlsCAFile=/no/such/file".parse().expect("settings");
-    let supervisor = Supervisor::new(settings, Duration::from_secs(1));
+async fn files_that_cannot_be_read_are_an_error() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let supervisor =
+        Supervisor::new(settings(&format!("esdb://{address}?tlsCAFile=/no/such/file")), Duration::from_secs(5));
     let outcome = supervisor.call(|_| async { Ok(1) }).await;
-    assert!(matches!(outcome, Err(Failure::Unreachable(_))), "{outcome:?}");
-}
-
-#[tokio::test]
-async fn the_thread_of_a_client_ends_with_its_last_call() {
-    let threads = || {
-        let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
-        tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok()).collect::<Vec<_>>()
-    };
-    let settings: ClientSettings = "esdb://127.0.0.1:9?tls=false".parse().expect("settings");
-    let before = threads().len();
-    if before == 0 {
-        // Only Linux tells.
-        return;
-    }
-    let many: Vec<_> = {
-        let starts = (0..20).map(|_| Connection::start(settings.clone()));
-        futures_util::future::join_all(starts).await.into_iter().collect::<Result<_, _>>().expect("clients")
-    };
-    let of_clients = || threads().iter().filter(|name| name.trim() == "eventstoredb").count();
-    assert!(of_clients() >= many.len());
-    let at_most = of_clients() - many.len();
-    drop(many);
-    for _ in 0..200 {
-        // Other tests have some too, which come and go.
-        if of_clients() <= at_most.max(10) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("{} threads are left", of_clients());
+    let Err(Failure::Unreachable(why)) = outcome else { panic!("{outcome:?}") };
+    assert!(why.contains("No such file"), "{why}");
 }
