@@ -1,7 +1,11 @@
 //! A cluster for each test: a double of EventStoreDB, a schema of PostgreSQL, and as many processes of the real binary as
 //! the test wants.
 
-use std::{ffi::OsString, sync::Arc};
+use std::{
+    ffi::OsString,
+    net::{SocketAddr, ToSocketAddrs as _},
+    sync::Arc,
+};
 
 use infrastructure::event_store::{EventStore, MemoryEventStore};
 use tempfile::TempDir;
@@ -10,6 +14,7 @@ use crate::{
     binary::{self, Ran},
     esdb::{Double, Options},
     postgres::PostgresSchema,
+    proxy::Proxy,
     server::{Server, Start, temp_dir},
 };
 
@@ -27,6 +32,15 @@ pub struct Cluster {
     folder: TempDir,
 }
 
+/// The way of one process to the stores, which may be broken.
+#[derive(Debug)]
+pub struct Links {
+    /// To the events.
+    pub events: Proxy,
+    /// To the rows.
+    pub rows: Proxy,
+}
+
 impl Cluster {
     /// Stores with nothing in them.
     pub async fn new() -> Self {
@@ -37,12 +51,38 @@ impl Cluster {
 
     /// A process that serves.
     pub async fn api(&self, node: &str) -> Server {
-        Server::start_in(self.folder.path(), self.start("serve", node)).await
+        self.process(self.start("serve", node)).await
     }
 
     /// A process that works.
     pub async fn worker(&self, node: &str) -> Server {
-        Server::start_in(self.folder.path(), self.start("work", node)).await
+        self.process(self.start("work", node)).await
+    }
+
+    /// Ways to the stores for one process.
+    pub async fn links(&self) -> Links {
+        let (rows, _) = authority(self.schema.url());
+        let rows = rows.to_socket_addrs().expect("the database's name is known").next().expect("it has an address");
+        Links { events: Proxy::start(self.double.address()).await, rows: Proxy::start(rows).await }
+    }
+
+    /// How a process of this cluster is started that reaches the stores by these ways.
+    pub fn start_over(&self, role: &str, node: &str, links: &Links) -> Start {
+        let mut start = self.start(role, node);
+        for (name, value) in &mut start.environment {
+            let proxy = match name.as_str() {
+                "MILLRACE_EVENT_STORE__URL" => &links.events,
+                "MILLRACE_READ_STORE__URL" => &links.rows,
+                _ => continue,
+            };
+            *value = at(value, proxy.address());
+        }
+        start
+    }
+
+    /// A process that is started like this.
+    pub async fn process(&self, start: Start) -> Server {
+        Server::start_in(self.folder.path(), start).await
     }
 
     /// Runs `millrace` with these arguments on the cluster's stores, to its end.
@@ -68,4 +108,20 @@ impl Cluster {
         let environment = settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         Start { arguments: vec![role.into()], environment, ..Start::default() }
     }
+}
+
+/// Host and port in a URL, and where they are in it.
+fn authority(url: &str) -> (&str, std::ops::Range<usize>) {
+    let begin = url.find("://").expect("a URL has a scheme") + 3;
+    let end = url[begin..].find(['/', '?']).map_or(url.len(), |length| begin + length);
+    let begin = url[begin..end].rfind('@').map_or(begin, |at| begin + at + 1);
+    (&url[begin..end], begin..end)
+}
+
+/// The same URL at another address.
+fn at(url: &str, address: SocketAddr) -> String {
+    let (_, place) = authority(url);
+    let mut url = url.to_owned();
+    url.replace_range(place, &address.to_string());
+    url
 }
