@@ -1,11 +1,7 @@
 //! A cluster for each test: a double of EventStoreDB, a schema of PostgreSQL, and as many processes of the real binary as
 //! the test wants.
 
-use std::{
-    ffi::OsString,
-    net::{SocketAddr, ToSocketAddrs as _},
-    sync::Arc,
-};
+use std::{ffi::OsString, sync::Arc};
 
 use infrastructure::event_store::{EventStore, MemoryEventStore};
 use tempfile::TempDir;
@@ -61,9 +57,7 @@ impl Cluster {
 
     /// Ways to the stores for one process.
     pub async fn links(&self) -> Links {
-        let (rows, _) = authority(self.schema.url());
-        let rows = rows.to_socket_addrs().expect("the database's name is known").next().expect("it has an address");
-        Links { events: Proxy::start(self.double.address()).await, rows: Proxy::start(rows).await }
+        Links { events: Proxy::start(self.double.address()).await, rows: Proxy::to(self.schema.url()).await }
     }
 
     /// How a process of this cluster is started that reaches the stores by these ways.
@@ -75,7 +69,7 @@ impl Cluster {
                 "MILLRACE_READ_STORE__URL" => &links.rows,
                 _ => continue,
             };
-            *value = at(value, proxy.address());
+            *value = proxy.url(value);
         }
         start
     }
@@ -108,20 +102,4 @@ impl Cluster {
         let environment = settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         Start { arguments: vec![role.into()], environment, ..Start::default() }
     }
-}
-
-/// Host and port in a URL, and where they are in it.
-fn authority(url: &str) -> (&str, std::ops::Range<usize>) {
-    let begin = url.find("://").expect("a URL has a scheme") + 3;
-    let end = url[begin..].find(['/', '?']).map_or(url.len(), |length| begin + length);
-    let begin = url[begin..end].rfind('@').map_or(begin, |at| begin + at + 1);
-    (&url[begin..end], begin..end)
-}
-
-/// The same URL at another address.
-fn at(url: &str, address: SocketAddr) -> String {
-    let (_, place) = authority(url);
-    let mut url = url.to_owned();
-    url.replace_range(place, &address.to_string());
-    url
 }

@@ -31,7 +31,8 @@ pub(super) fn carry(client: TcpStream, line: &Arc<Line>) -> impl Future<Output =
     let carried = Carried::new(line);
     let cuts = line.cuts.subscribe();
     let halves = line.halves.each_ref().map(watch::Sender::subscribe);
-    run(client, carried, cuts, halves)
+    let heals = line.heals.subscribe();
+    run(client, carried, cuts, halves, heals)
 }
 
 async fn run(
@@ -39,6 +40,7 @@ async fn run(
     carried: Carried,
     mut cuts: watch::Receiver<(u64, End)>,
     halves: [watch::Receiver<u64>; 2],
+    mut heals: watch::Receiver<u64>,
 ) {
     let line = &*carried.0;
     let connecting = tokio::select! {
@@ -63,8 +65,15 @@ async fn run(
             _ = cuts.changed() => cuts.borrow_and_update().1,
         }
     };
+    if let End::Late(before) = end {
+        // Lost until it is healed, or cut in another way.
+        tokio::select! {
+            _ = heals.wait_for(|heals| *heals > before) => {}
+            _ = cuts.changed() => {}
+        }
+    }
     match end {
-        End::Reset => {
+        End::Reset | End::Late(_) => {
             reset(&client);
             reset(&server);
         }
@@ -185,6 +194,7 @@ impl Pump<'_> {
                 | Fault::Refuse
                 | Fault::TurnAway
                 | Fault::Hang(_)
+                | Fault::Lose
                 | Fault::Torn { .. },
             )
             | None => to.write_all(message).await?,

@@ -37,6 +37,9 @@ pub enum Fault {
     TurnAway,
     /// Nothing passes and nothing ends. Lasts.
     Hang(Way),
+    /// Connections that are open are silent from now on, as if somebody on the way had forgotten them, and are cut with RST
+    /// when it is healed. New ones are as good as ever. Lasts.
+    Lose,
     /// Of the next message only so many bytes pass, and fewer than it has; then its connection is cut with RST.
     Torn {
         /// Which way.
@@ -68,6 +71,7 @@ pub enum FaultKind {
     Hang,
     HangToServer,
     HangToClient,
+    Lose,
     TornToServer,
     TornToClient,
     Slow,
@@ -79,6 +83,8 @@ pub enum FaultKind {
 pub(super) enum End {
     Close,
     Reset,
+    /// With RST, but only when it is healed more often than so many times.
+    Late(u64),
 }
 
 /// What happens to the next message.
@@ -121,6 +127,7 @@ impl Fault {
             Self::Hang(Way::ToClient) => FaultKind::HangToClient,
             Self::Torn { direction: Direction::ToServer, .. } => FaultKind::TornToServer,
             Self::Torn { direction: Direction::ToClient, .. } => FaultKind::TornToClient,
+            Self::Lose => FaultKind::Lose,
             Self::Slow(_) => FaultKind::Slow,
             Self::Trickle { .. } => FaultKind::Trickle,
         }
@@ -135,6 +142,7 @@ impl Fault {
             | Self::Half(_)
             | Self::Refuse
             | Self::TurnAway
+            | Self::Lose
             | Self::Torn { .. }
             | Self::Slow(_)
             | Self::Trickle { .. } => false,
@@ -144,7 +152,7 @@ impl Fault {
 
 impl FaultKind {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Reset,
         Self::Close,
         Self::HalfToServer,
@@ -154,6 +162,7 @@ impl FaultKind {
         Self::Hang,
         Self::HangToServer,
         Self::HangToClient,
+        Self::Lose,
         Self::TornToServer,
         Self::TornToClient,
         Self::Slow,

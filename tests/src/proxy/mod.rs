@@ -5,7 +5,8 @@
 //! nothing has not happened.
 //!
 //! ```ignore
-//! let proxy = Proxy::start(server).await;
+//! let proxy = Proxy::to("http://127.0.0.1:2113").await;
+//! let client = connect(&proxy.url("http://127.0.0.1:2113"));
 //! proxy.inject(Fault::Hang(Way::ToClient)).await;
 //! // ... requests arrive at the server, answers do not
 //! proxy.heal().await;
@@ -21,7 +22,8 @@ mod tests;
 
 use std::{
     collections::BTreeMap,
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _},
+    ops::Range,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -63,6 +65,8 @@ struct Line {
     state: watch::Sender<Option<Fault>>,
     /// Counts how often all connections were cut, and says how the last time.
     cuts: watch::Sender<(u64, End)>,
+    /// Counts how often everything was healed.
+    heals: watch::Sender<u64>,
     /// Counts how often each direction of all connections was closed.
     halves: [watch::Sender<u64>; 2],
     /// What happens to the next message.
@@ -80,6 +84,7 @@ impl Proxy {
             server,
             state: watch::Sender::default(),
             cuts: watch::Sender::new((0, End::Close)),
+            heals: watch::Sender::default(),
             halves: [watch::Sender::default(), watch::Sender::default()],
             torn: Mutex::default(),
             carried: AtomicUsize::default(),
@@ -90,6 +95,19 @@ impl Proxy {
         let proxy = Self { line, address, is_listening, _port: port, _acceptor: AbortOnDropHandle::new(acceptor) };
         proxy.listens(true).await;
         proxy
+    }
+
+    /// A proxy in front of the server that this URL names.
+    pub async fn to(url: &str) -> Self {
+        let server = url[authority(url)].to_socket_addrs().expect("the server's name is known").next();
+        Self::start(server.expect("the server has an address")).await
+    }
+
+    /// The same URL by way of this proxy.
+    pub fn url(&self, url: &str) -> String {
+        let mut through = url.to_owned();
+        through.replace_range(authority(url), &self.address.to_string());
+        through
     }
 
     /// Where it listens.
@@ -109,6 +127,7 @@ impl Proxy {
         match fault {
             Fault::Reset => self.cut(fault.kind(), End::Reset),
             Fault::Close => self.cut(fault.kind(), End::Close),
+            Fault::Lose => self.cut(fault.kind(), End::Late(*self.line.heals.borrow())),
             Fault::Half(direction) => {
                 self.line.halves[direction.index()].send_modify(|halves| *halves += 1);
                 self.line.hit(fault.kind(), connections);
@@ -133,6 +152,7 @@ impl Proxy {
     pub async fn heal(&self) {
         *lock(&self.line.torn) = None;
         self.line.state.send_replace(None);
+        self.line.heals.send_modify(|heals| *heals += 1);
         self.listens(true).await;
     }
 
@@ -213,6 +233,14 @@ fn listen(address: SocketAddr) -> TcpListener {
 fn reset(stream: &TcpStream) {
     // Fails only if the connection is gone already.
     let _ = stream.set_zero_linger();
+}
+
+/// Where host and port stand in a URL.
+fn authority(url: &str) -> Range<usize> {
+    let begin = url.find("://").expect("a URL has a scheme") + 3;
+    let end = url[begin..].find(['/', '?']).map_or(url.len(), |length| begin + length);
+    let begin = url[begin..end].rfind('@').map_or(begin, |at| begin + at + 1);
+    begin..end
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -232,6 +232,23 @@ async fn what_hangs_may_be_cut() {
 }
 
 #[tokio::test]
+async fn lost_connections_are_silent_until_it_is_healed_and_new_ones_are_not() {
+    let pair = Pair::new().await;
+    let (mut client, mut server) = pair.connect().await;
+    pair.proxy.inject(Fault::Lose).await;
+    client.write_all(b"question").await.expect("the client knows nothing");
+    server.write_all(b"answer").await.expect("the server knows nothing");
+    assert_silent(&mut server).await;
+    assert_silent(&mut client).await;
+    let (mut other, mut other_server) = pair.connect().await;
+    pair.proxy.heal().await;
+    assert_eq!(rest(&mut server).await, Err(ErrorKind::ConnectionReset));
+    assert_eq!(rest(&mut client).await, Err(ErrorKind::ConnectionReset));
+    exchange(&mut other, &mut other_server).await;
+    assert_eq!(pair.proxy.hits(FaultKind::Lose), 1);
+}
+
+#[tokio::test]
 async fn of_a_torn_message_the_first_bytes_arrive_and_then_a_reset() {
     let pair = Pair::new().await;
     for (bytes, expected) in [(3, &b"que"[..]), (100, b"questio"), (0, b"")] {
@@ -305,4 +322,24 @@ async fn a_proxy_that_is_dropped_takes_its_connections_with_it() {
     drop(pair.proxy);
     assert_eq!(rest(&mut client).await, Ok(Vec::new()));
     eventually("nobody listens", async || TcpStream::connect(address).await.is_err().then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_url_leads_through_the_proxy_whatever_it_has_besides() {
+    let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+    let port = server.local_addr().expect("an address").port();
+    let proxy = Proxy::to(&format!("esdb://127.0.0.1:{port}?tls=false")).await;
+    let _client = TcpStream::connect(proxy.address()).await.expect("the proxy accepts");
+    server.accept().await.expect("the proxy connects");
+    let address = proxy.address();
+    for (before, after) in [
+        ("http://localhost:80", format!("http://{address}")),
+        ("esdb://localhost:80?tls=false", format!("esdb://{address}?tls=false")),
+        (
+            "postgres://me:a%40b@localhost/shop?options=-c%20a=b",
+            format!("postgres://me:a%40b@{address}/shop?options=-c%20a=b"),
+        ),
+    ] {
+        assert_eq!(proxy.url(before), after);
+    }
 }
