@@ -22,13 +22,15 @@ use std::{
 use infrastructure::event_store::{
     EventStore as _, EventStoreDb, EventStoreDbOptions, PAGE_EVENTS_MAX, Position, RecordedEvent, TypeFilter,
 };
+use serde_json::{Value, json};
 use tests::{
     binary,
+    client::Client,
     faults::say,
     log::global_id,
-    proxy::FaultKind,
+    proxy::{Fault, FaultKind, Way},
     random::Random,
-    server::{PATIENCE, eventually},
+    server::eventually,
     shop,
 };
 use tokio::task::JoinSet;
@@ -48,6 +50,8 @@ const RESUME: Duration = Duration::from_secs(5);
 const RESUME_MAX: Duration = Duration::from_secs(15);
 /// So soon a process that cannot reach a store says that it is not ready: it asks every second, and waits three.
 const NOT_READY_MAX: Duration = Duration::from_secs(10);
+/// Whoever asks is answered by then, whatever the stores do: the read store's patience, and a new connection.
+const ANSWER_MAX: Duration = Duration::from_secs(15);
 /// How long a fault may wait for something to hit.
 const HIT_MAX: Duration = Duration::from_secs(3);
 
@@ -64,10 +68,10 @@ async fn connections_that_break_in_any_way_cost_time_and_nothing_else() {
     for subscriber in &subscribers {
         subscriber.is_there().await;
     }
-    let (stop, load) = (Arc::new(AtomicBool::new(false)), Arc::new(Load::default()));
+    let (stop, load) = (Arc::new(AtomicBool::new(false)), Load::default());
     let mut clients = JoinSet::new();
     for number in 0..CLIENTS {
-        let (stop, load, servers) = (Arc::clone(&stop), Arc::clone(&load), bench.customers());
+        let (stop, load, servers) = (Arc::clone(&stop), load.clone(), bench.customers());
         clients.spawn(shop_until(stop, number, servers, product.clone(), load, random.fork()));
     }
 
@@ -131,9 +135,8 @@ async fn fault(bench: &Bench, planned: &Planned, report: &mut Report) -> Instant
             process.not_ready(name, began + NOT_READY_MAX).await;
             report.not_ready.push(began.elapsed());
         }
-    } else {
-        tokio::time::sleep(planned.lasts).await;
     }
+    tokio::time::sleep(planned.lasts).await;
     while hits() == before && began.elapsed() < planned.lasts + HIT_MAX {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -199,7 +202,7 @@ fn told(event: &RecordedEvent) -> Told {
 }
 
 fn command(event: &RecordedEvent) -> String {
-    let metadata: serde_json::Value = serde_json::from_str(&event.metadata).expect("metadata is JSON");
+    let metadata: Value = serde_json::from_str(&event.metadata).expect("metadata is JSON");
     metadata["command_id"].as_str().expect("every event comes from a command").to_owned()
 }
 
@@ -230,7 +233,60 @@ fn differ(left: &[Told], right: &[Told]) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_schedule_has_every_kind_of_fault_at_every_kind_of_connection() {
+async fn whoever_asks_what_is_silent_is_answered_and_lost_connections_are_replaced() {
+    let bench = Bench::start().await;
+    let product = shop::register(&bench.operators()[0], "TEA-1").await.id;
+    let subscriber = Subscriber::start(bench.subscribers().remove(0));
+    let (server, load) = (bench.customers().remove(0), Load::default());
+    let place = async |key: &str| {
+        insist_on_order(key, &product, std::slice::from_ref(&server), &load, &mut Random::new(0)).await
+    };
+    let first = place("first").await;
+    read_at(&server, &first, &load).await;
+    let links = bench.serving_links()[0];
+
+    links.rows.inject(Fault::Hang(Way::Both)).await;
+    assert_answered(&server, shop::ORDER, json!({ "id": first.order }), &["READ_STORE_UNAVAILABLE"]).await;
+    links.rows.heal().await;
+    links.events.inject(Fault::Hang(Way::Both)).await;
+    let input = json!({ "input": { "lines": shop::order_input(&product, 1)["lines"], "idempotencyKey": "second" } });
+    let codes = ["STORE_UNAVAILABLE", "OUTCOME_UNKNOWN"];
+    assert_answered(&server, shop::ORDER_PLACE, input, &codes).await;
+    links.events.heal().await;
+    // What hung is taken up again: it has happened once.
+    let second = place("second").await;
+    subscriber.heard_of(&second.order).await;
+
+    for links in bench.serving_links() {
+        links.rows.inject(Fault::Lose).await;
+        links.events.inject(Fault::Lose).await;
+    }
+    let lost = Instant::now();
+    let third = place("third").await;
+    let taken = lost.elapsed();
+    read_at(&server, &third, &load).await;
+    let folded = lost.elapsed();
+    let told = subscriber.heard_of(&third.order).await - lost;
+    say(&format!(
+        "connection faults: all lost on the way, a command was taken after {taken:.1?}, read after {folded:.1?}, told \
+         after {told:.1?}"
+    ));
+    assert!(taken.max(folded).max(told) < ANSWER_MAX, "nobody missed the connections that were lost");
+    bench.ready().await;
+    let told: Vec<Told> = [&first, &second, &third].map(Acked::told).into();
+    assert_eq!(subscriber.told(), told);
+}
+
+/// There is an answer, and it is one of these errors, to be tried again.
+async fn assert_answered(server: &Client, document: &str, variables: Value, codes: &[&str]) {
+    let answer = tokio::time::timeout(ANSWER_MAX, server.graphql(document, variables)).await;
+    let answer = answer.unwrap_or_else(|_| panic!("nobody answers {document}"));
+    assert!(answer.error_code().is_some_and(|code| codes.contains(&code)), "{answer}");
+    assert_eq!(answer.body["errors"][0]["extensions"]["retryable"], true, "{answer}");
+}
+
+#[test]
+fn the_schedule_has_every_kind_of_fault_at_every_kind_of_connection() {
     let mut schedule = Schedule::new(Random::new(1));
     let planned: Vec<Planned> = (0..200).map(|_| schedule.next()).collect();
     for kind in FaultKind::ALL {
@@ -244,5 +300,4 @@ async fn the_schedule_has_every_kind_of_fault_at_every_kind_of_connection() {
     assert!(planned.iter().any(|planned| planned.lasts > Duration::from_millis(tests::cluster::LEASE_MS)));
     let first: BTreeSet<FaultKind> = planned.iter().take(24).map(|planned| planned.fault.kind()).collect();
     assert_eq!(first.len(), FaultKind::ALL.len(), "a short run has all of them, too");
-    let _ = PATIENCE;
 }

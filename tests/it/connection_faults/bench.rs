@@ -1,10 +1,7 @@
 //! The cluster under test: two processes that serve and two that work, each with ways of its own to both stores, and ways
 //! for clients to those that serve.
 
-use std::{
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tests::{
@@ -77,7 +74,7 @@ impl Bench {
         let (a1, a2) = tokio::join!(start("serve", "a1"), start("serve", "a2"));
         let mut serving = Vec::new();
         for process in [a1, a2] {
-            let proxy = Proxy::start(address(&process.server.url)).await;
+            let proxy = Proxy::to(&process.server.url).await;
             serving.push((process, proxy));
         }
         Self { cluster, serving, working: vec![w1, w2] }
@@ -122,6 +119,11 @@ impl Bench {
             None => all,
             Some(number) => vec![all[number % all.len()]],
         }
+    }
+
+    /// The ways of those that serve to the event store, and to the database.
+    pub(super) fn serving_links(&self) -> Vec<&Links> {
+        self.serving.iter().map(|(process, _)| &process.links).collect()
     }
 
     /// Waits until everybody is ready.
@@ -189,10 +191,6 @@ impl Process {
     }
 }
 
-fn address(url: &str) -> SocketAddr {
-    url.strip_prefix("http://").and_then(|address| address.parse().ok()).expect("a server has an address")
-}
-
 fn behind(client: &Client, proxy: &Proxy) -> Client {
-    client.at(&format!("http://{}", proxy.address()))
+    client.at(&proxy.url(&client.url))
 }

@@ -92,7 +92,7 @@ pub(super) async fn shop_until(
     number: usize,
     servers: Vec<Client>,
     product: String,
-    load: Arc<Load>,
+    load: Load,
     mut random: Random,
 ) {
     let mut count = 0;

@@ -1,6 +1,6 @@
 //! Which fault comes next, where, and for how long: chosen from decks, so that none is left out.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use tests::{
     cluster::LEASE_MS,
@@ -10,8 +10,12 @@ use tests::{
 
 use super::bench::{CALL_TIMEOUT_MS, Link, Store};
 
-/// One fault in so many lasts until readiness is red.
-const OUTAGE_EVERY: usize = 6;
+/// One fault in so many is an outage of a store: it lasts until readiness is red.
+const OUTAGE_EVERY: usize = 12;
+/// One outage in so many lasts so much longer, in milliseconds, that all pauses have become as long as they get. An odd
+/// number, so that each store has its turn.
+const LONG_OUTAGE_EVERY: usize = 3;
+const LONG_OUTAGE_MS: u64 = 12_000;
 /// Ways in which a store can be away altogether.
 const OUTAGES: [Fault; 4] = [Fault::Refuse, Fault::Hang(Way::Both), Fault::Hang(Way::ToClient), Fault::TurnAway];
 
@@ -31,7 +35,7 @@ pub(super) struct Planned {
     /// Which of the processes, by a number to be reduced to how many there are; all if none.
     pub(super) process: Option<usize>,
     pub(super) lasts: Duration,
-    /// It lasts until every process that it cuts off from this store says so, instead.
+    /// Before that, it lasts until every process that it cuts off from this store says so.
     pub(super) until_not_ready: Option<Store>,
 }
 
@@ -62,21 +66,29 @@ pub(super) struct Schedule {
     random: Random,
     number: usize,
     kinds: Deck<FaultKind>,
-    places: Deck<(Link, bool)>,
+    /// For each kind.
+    links: BTreeMap<FaultKind, Deck<Link>>,
+    is_everywhere: Deck<bool>,
     lengths: Deck<Length>,
-    outages: Deck<(Fault, Store)>,
+    outages: [(Link, Store, Deck<Fault>); 2],
 }
 
 impl Schedule {
     pub(super) fn new(random: Random) -> Self {
-        let stores = [Store::Events, Store::Rows];
         Self {
             random,
             number: 0,
             kinds: Deck::new(FaultKind::ALL),
-            places: Deck::new(Link::ALL.into_iter().flat_map(|link| [(link, true), (link, false)])),
-            lengths: Deck::new([Length::Moment, Length::Moment, Length::WithinLease, Length::BeyondLease]),
-            outages: Deck::new(OUTAGES.into_iter().flat_map(|fault| stores.map(|store| (fault, store)))),
+            links: FaultKind::ALL.into_iter().map(|kind| (kind, Deck::new(Link::ALL))).collect(),
+            is_everywhere: Deck::new([true, false]),
+            lengths: Deck::new([
+                Length::Moment,
+                Length::Moment,
+                Length::Moment,
+                Length::WithinLease,
+                Length::BeyondLease,
+            ]),
+            outages: [(Link::Events, Store::Events, Deck::new(OUTAGES)), (Link::Rows, Store::Rows, Deck::new(OUTAGES))],
         }
     }
 
@@ -84,22 +96,29 @@ impl Schedule {
         self.number += 1;
         let random = &mut self.random;
         if self.number.is_multiple_of(OUTAGE_EVERY) {
-            let (fault, store) = self.outages.draw(random);
-            let link = match store {
-                Store::Events => Link::Events,
-                Store::Rows => Link::Rows,
+            let outage = self.number / OUTAGE_EVERY;
+            let (link, store, faults) = &mut self.outages[outage % 2];
+            let fault = faults.draw(random);
+            let is_long = outage.is_multiple_of(LONG_OUTAGE_EVERY);
+            let more = if is_long { LONG_OUTAGE_MS + random.below(LONG_OUTAGE_MS / 2) } else { 0 };
+            return Planned {
+                fault,
+                link: *link,
+                process: None,
+                lasts: Duration::from_millis(more),
+                until_not_ready: Some(*store),
             };
-            return Planned { fault, link, process: None, lasts: Duration::ZERO, until_not_ready: Some(store) };
         }
-        let (link, is_everywhere) = self.places.draw(random);
-        let process = (!is_everywhere).then(|| random.index(64));
+        let kind = self.kinds.draw(random);
+        let links = self.links.get_mut(&kind).expect("there is a deck for each kind");
+        let link = links.draw(random);
+        let process = (!self.is_everywhere.draw(random)).then(|| random.index(64));
         let lasts = Duration::from_millis(match self.lengths.draw(random) {
             Length::Moment => 50 + random.below(350),
             Length::WithinLease => 400 + random.below(LEASE_MS - 500),
             Length::BeyondLease => LEASE_MS.max(CALL_TIMEOUT_MS) + 100 + random.below(1_000),
         });
-        let fault = fault(self.kinds.draw(random), random);
-        Planned { fault, link, process, lasts, until_not_ready: None }
+        Planned { fault: fault(kind, random), link, process, lasts, until_not_ready: None }
     }
 }
 
@@ -115,6 +134,7 @@ fn fault(kind: FaultKind, random: &mut Random) -> Fault {
         FaultKind::Hang => Fault::Hang(Way::Both),
         FaultKind::HangToServer => Fault::Hang(Way::ToServer),
         FaultKind::HangToClient => Fault::Hang(Way::ToClient),
+        FaultKind::Lose => Fault::Lose,
         FaultKind::TornToServer => Fault::Torn { direction: Direction::ToServer, bytes: random.index(64) },
         FaultKind::TornToClient => Fault::Torn { direction: Direction::ToClient, bytes: random.index(64) },
         FaultKind::Slow => Fault::Slow(Duration::from_millis(20 + random.below(180))),
