@@ -163,7 +163,8 @@ async fn resume(
         let (server, product) = (server.clone(), product.to_owned());
         let load = load.clone();
         probes.spawn(async move {
-            let acked = insist_on_order(&key, &product, &[server.clone()], &load, &mut Random::new(0)).await;
+            let acked =
+                insist_on_order(&key, &product, std::slice::from_ref(&server), &load, &mut Random::new(0)).await;
             (acked, server, healed.elapsed())
         });
     }

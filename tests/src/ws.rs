@@ -79,7 +79,7 @@ impl WsClient {
         let mut client = Self::try_open_over(url, TcpSocket::new_v4().expect("a socket")).await.ok()?;
         client.try_send(init(token)).await.ok()?;
         match client.next().await {
-            WsMessage::Ack => client.try_send(subscribe("1", query, variables)).await.ok()?,
+            WsMessage::Ack => client.try_send(subscribe("1", query, &variables)).await.ok()?,
             WsMessage::Closed(_) => return None,
             other @ (WsMessage::Next { .. } | WsMessage::Error { .. } | WsMessage::Complete { .. }) => {
                 panic!("unexpected: {other:?}")
@@ -106,7 +106,7 @@ impl WsClient {
 
     /// Starts an operation.
     pub async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
-        self.send(subscribe(id, query, variables)).await;
+        self.send(subscribe(id, query, &variables)).await;
     }
 
     /// Ends an operation.
@@ -168,7 +168,7 @@ fn init(token: &str) -> Value {
     json!({ "type": "connection_init", "payload": { "Authorization": format!("Bearer {token}") } })
 }
 
-fn subscribe(id: &str, query: &str, variables: Value) -> Value {
+fn subscribe(id: &str, query: &str, variables: &Value) -> Value {
     json!({ "id": id, "type": "subscribe", "payload": { "query": query, "variables": variables } })
 }
 

@@ -15,7 +15,7 @@ use tests::{
     updates::{ORDERS_UPDATES, Update},
     ws::{WsClient, WsMessage},
 };
-use tokio_util::task::AbortOnDropHandle;
+use tokio::task::JoinSet;
 
 /// The pause before a connection is made anew.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -42,15 +42,16 @@ struct Heard {
 #[derive(Debug)]
 pub(super) struct Subscriber {
     heard: Arc<Mutex<Heard>>,
-    _task: AbortOnDropHandle<()>,
+    _task: JoinSet<()>,
 }
 
 impl Subscriber {
     /// Begins at the beginning.
     pub(super) fn start(client: Client) -> Self {
         let heard = Arc::new(Mutex::new(Heard::default()));
-        let task = tokio::spawn(listen(client, Arc::clone(&heard)));
-        Self { heard, _task: AbortOnDropHandle::new(task) }
+        let mut task = JoinSet::new();
+        task.spawn(listen(client, Arc::clone(&heard)));
+        Self { heard, _task: task }
     }
 
     /// Waits until it is connected.

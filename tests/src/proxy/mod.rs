@@ -32,6 +32,7 @@ use std::{
 
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
+    runtime::Handle,
     sync::watch,
     task::JoinSet,
 };
@@ -91,7 +92,8 @@ impl Proxy {
             hits: Mutex::default(),
         });
         let (listens, is_listening) = watch::channel(false);
-        let acceptor = tokio::spawn(accept(address, Arc::clone(&line), listens));
+        // It ends with the proxy, which is none of a process's own tasks.
+        let acceptor = Handle::current().spawn(accept(address, Arc::clone(&line), listens));
         let proxy = Self { line, address, is_listening, _port: port, _acceptor: AbortOnDropHandle::new(acceptor) };
         proxy.listens(true).await;
         proxy
