@@ -264,7 +264,7 @@ async fn processes_that_are_killed_at_random_under_load_take_nothing_with_them()
     assert_eq!(heard.len(), total);
     assert!(heard.windows(2).all(|pair| pair[0].position() < pair[1].position()), "in the order of the log");
     for name in projections::names() {
-        verify(&survivor, name).await;
+        verify(&survivor.operator(), name).await;
     }
     assert!(kills.iter().all(|kills| *kills > 0) || seconds < 15, "nobody of a kind was killed: {kills:?}");
     say(&format!(
@@ -278,12 +278,12 @@ async fn processes_that_are_killed_at_random_under_load_take_nothing_with_them()
 }
 
 /// Every row is what its events make of it.
-async fn verify(server: &Server, name: &str) {
+pub(crate) async fn verify(operator: &Client, name: &str) {
     let mutation = "mutation V($input: ProjectionVerifyInput!) { projectionVerify(input: $input) {
         report { rows isRight differences { key stored folded } } userErrors { code message field } } }";
     let began = Instant::now();
     loop {
-        let answer = server.operator().graphql(mutation, json!({ "input": { "name": name } })).await;
+        let answer = operator.graphql(mutation, json!({ "input": { "name": name } })).await;
         let errors = answer.user_errors("projectionVerify");
         if errors.iter().any(|error| ["NO_LEAD", "ALREADY_REBUILDING"].contains(&&*error.code)) {
             assert!(began.elapsed() < PATIENCE, "nobody leads {name}");
@@ -340,7 +340,7 @@ async fn a_worker_that_stands_still_beyond_its_lease_writes_nothing_any_more() {
     let last = shop::place(&alice, &product.id).await;
     shop::all_orders(&operator, &last.position).await;
     for name in projections::names() {
-        verify(&api, name).await;
+        verify(&operator, name).await;
     }
     say(&format!("crash test: cluster, {freezes} freezes beyond the lease, taken over after at most {longest:?}"));
 }

@@ -2,6 +2,7 @@
 
 mod cli;
 mod cluster;
+mod connection_faults;
 mod contracts;
 mod crash;
 mod edges;

@@ -6,7 +6,10 @@ use infrastructure::read_store::{
     Cost, PostgresOpenError, PostgresReadStore, PostgresReadStoreOptions, Query, ReadStore, ReadStoreError, Statement,
     Value,
 };
-use tests::postgres::{Durability, PostgresSchema, PostgresServer, options, run, with};
+use tests::{
+    postgres::{Durability, PostgresSchema, PostgresServer, options, run, with},
+    proxy::{Fault, FaultKind, Proxy},
+};
 
 /// As long as a test waits for what must come. Far more than it takes.
 const LONG: Duration = Duration::from_secs(60);
@@ -284,6 +287,38 @@ async fn a_frozen_server_is_waited_for_and_then_goes_on() {
     server.freeze(false);
     assert!(outcome.is_err(), "it answered: {outcome:?}");
     recovered(&store).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_are_lost_on_the_way_are_replaced() {
+    let schema = PostgresSchema::new().await;
+    let proxy = Proxy::to(schema.url()).await;
+    let options = PostgresReadStoreOptions {
+        point_timeout: Duration::from_secs(1),
+        point_connections: 2,
+        ..options(&proxy.url(schema.url()))
+    };
+    let store = store(&options).await;
+    let both = || futures_util::future::join(ask(&store), ask(&store));
+    assert_eq!(both().await, (Ok(1), Ok(1)));
+    proxy.inject(Fault::Lose).await;
+    let says = unavailable(tokio::time::timeout(LONG, ask(&store)).await.expect("in time"));
+    assert!(says.contains("does not answer"), "{says}");
+    assert_eq!(both().await, (Ok(1), Ok(1)), "the other one was as dead");
+
+    // Nor are they kept by callers that have less patience.
+    proxy.inject(Fault::Lose).await;
+    for _ in 0..2 {
+        let answer = tokio::time::timeout(Duration::from_millis(1_100), ask(&store)).await;
+        assert!(answer.is_err(), "{answer:?}");
+    }
+    assert_eq!(both().await, (Ok(1), Ok(1)));
+    assert!(proxy.hits(FaultKind::Lose) >= 4);
+    assert!(proxy.hits(FaultKind::Lose) >= 4);
+}
+
+async fn ask(store: &PostgresReadStore) -> Result<i64, ReadStoreError> {
+    number(store, "SELECT count(*) FROM t").await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

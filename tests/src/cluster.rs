@@ -10,6 +10,7 @@ use crate::{
     binary::{self, Ran},
     esdb::{Double, Options},
     postgres::PostgresSchema,
+    proxy::Proxy,
     server::{Server, Start, temp_dir},
 };
 
@@ -27,6 +28,15 @@ pub struct Cluster {
     folder: TempDir,
 }
 
+/// The way of one process to the stores, which may be broken.
+#[derive(Debug)]
+pub struct Links {
+    /// To the events.
+    pub events: Proxy,
+    /// To the rows.
+    pub rows: Proxy,
+}
+
 impl Cluster {
     /// Stores with nothing in them.
     pub async fn new() -> Self {
@@ -37,12 +47,36 @@ impl Cluster {
 
     /// A process that serves.
     pub async fn api(&self, node: &str) -> Server {
-        Server::start_in(self.folder.path(), self.start("serve", node)).await
+        self.process(self.start("serve", node)).await
     }
 
     /// A process that works.
     pub async fn worker(&self, node: &str) -> Server {
-        Server::start_in(self.folder.path(), self.start("work", node)).await
+        self.process(self.start("work", node)).await
+    }
+
+    /// Ways to the stores for one process.
+    pub async fn links(&self) -> Links {
+        Links { events: Proxy::start(self.double.address()).await, rows: Proxy::to(self.schema.url()).await }
+    }
+
+    /// How a process of this cluster is started that reaches the stores by these ways.
+    pub fn start_over(&self, role: &str, node: &str, links: &Links) -> Start {
+        let mut start = self.start(role, node);
+        for (name, value) in &mut start.environment {
+            let proxy = match name.as_str() {
+                "MILLRACE_EVENT_STORE__URL" => &links.events,
+                "MILLRACE_READ_STORE__URL" => &links.rows,
+                _ => continue,
+            };
+            *value = proxy.url(value);
+        }
+        start
+    }
+
+    /// A process that is started like this.
+    pub async fn process(&self, start: Start) -> Server {
+        Server::start_in(self.folder.path(), start).await
     }
 
     /// Runs `millrace` with these arguments on the cluster's stores, to its end.

@@ -13,6 +13,7 @@ pub mod journal;
 pub mod log;
 pub mod operations;
 pub mod postgres;
+pub mod proxy;
 pub mod random;
 pub mod server;
 pub mod shop;

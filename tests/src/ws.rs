@@ -8,7 +8,7 @@ use tokio::{
 };
 use tokio_tungstenite::{
     WebSocketStream,
-    tungstenite::{Message, client::IntoClientRequest as _, http::HeaderValue},
+    tungstenite::{self, Message, client::IntoClientRequest as _, http::HeaderValue},
 };
 
 use crate::server::PATIENCE;
@@ -61,13 +61,31 @@ impl WsClient {
     }
 
     async fn open_over(url: &str, tcp: TcpSocket) -> Self {
+        Self::try_open_over(url, tcp).await.expect("the server takes the socket")
+    }
+
+    async fn try_open_over(url: &str, tcp: TcpSocket) -> Result<Self, tungstenite::Error> {
         let address = url.strip_prefix("http://").and_then(|address| address.parse().ok()).expect("an address");
-        let stream = tcp.connect(address).await.expect("the server accepts connections");
+        let stream = tcp.connect(address).await?;
         let mut request = format!("ws://{address}/graphql").into_client_request().expect("an address");
         let protocol = HeaderValue::from_static("graphql-transport-ws");
         request.headers_mut().insert("sec-websocket-protocol", protocol);
-        let (socket, _) = tokio_tungstenite::client_async(request, stream).await.expect("the server takes the socket");
-        Self { socket }
+        let (socket, _) = tokio_tungstenite::client_async(request, stream).await?;
+        Ok(Self { socket })
+    }
+
+    /// Opens a socket, signs in and starts one operation, over connections that may break; none if it did.
+    pub async fn try_subscribe(url: &str, token: &str, query: &str, variables: Value) -> Option<Self> {
+        let mut client = Self::try_open_over(url, TcpSocket::new_v4().expect("a socket")).await.ok()?;
+        client.try_send(init(token)).await.ok()?;
+        match client.next().await {
+            WsMessage::Ack => client.try_send(subscribe("1", query, &variables)).await.ok()?,
+            WsMessage::Closed(_) => return None,
+            other @ (WsMessage::Next { .. } | WsMessage::Error { .. } | WsMessage::Complete { .. }) => {
+                panic!("unexpected: {other:?}")
+            }
+        }
+        Some(client)
     }
 
     /// Opens a socket and signs in.
@@ -83,14 +101,12 @@ impl WsClient {
 
     /// Signs in, without waiting for the answer.
     pub async fn init(&mut self, token: &str) {
-        let payload = json!({ "Authorization": format!("Bearer {token}") });
-        self.send(json!({ "type": "connection_init", "payload": payload })).await;
+        self.send(init(token)).await;
     }
 
     /// Starts an operation.
     pub async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
-        let payload = json!({ "query": query, "variables": variables });
-        self.send(json!({ "id": id, "type": "subscribe", "payload": payload })).await;
+        self.send(subscribe(id, query, &variables)).await;
     }
 
     /// Ends an operation.
@@ -99,7 +115,11 @@ impl WsClient {
     }
 
     async fn send(&mut self, message: Value) {
-        self.socket.send(Message::Text(message.to_string().into())).await.expect("the socket is open");
+        self.try_send(message).await.expect("the socket is open");
+    }
+
+    async fn try_send(&mut self, message: Value) -> Result<(), tungstenite::Error> {
+        self.socket.send(Message::Text(message.to_string().into())).await
     }
 
     /// The next message of the protocol; fails the test if none comes in time.
@@ -142,6 +162,14 @@ impl WsClient {
         let code = errors.pointer("/0/extensions/code").and_then(Value::as_str);
         code.unwrap_or_else(|| panic!("no code: {errors}")).to_owned()
     }
+}
+
+fn init(token: &str) -> Value {
+    json!({ "type": "connection_init", "payload": { "Authorization": format!("Bearer {token}") } })
+}
+
+fn subscribe(id: &str, query: &str, variables: &Value) -> Value {
+    json!({ "id": id, "type": "subscribe", "payload": { "query": query, "variables": variables } })
 }
 
 fn parse(text: &str) -> WsMessage {

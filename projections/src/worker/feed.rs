@@ -8,9 +8,10 @@ use tokio::time::Instant;
 use super::{Held, order::Order};
 use crate::context::Context;
 
-/// The first and the longest pause before another try.
+/// The first and the longest pause before another try. Subscribers and whoever waits for a position are as late after an
+/// outage.
 const RETRY_PAUSE_MIN: Duration = Duration::from_millis(50);
-const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
+const RETRY_PAUSE_MAX: Duration = Duration::from_secs(1);
 /// How long after the start of one batch the next one starts, unless the worker is behind. The first event after a quiet
 /// moment is applied at once; a busy log is applied in batches that are worth their transaction, instead of one for each
 /// commit of the event store.

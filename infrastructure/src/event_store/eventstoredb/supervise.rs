@@ -34,8 +34,9 @@ use crate::telemetry;
 
 /// How many failures in a row condemn a client.
 const FAILURES_MAX: u32 = 2;
-/// The least time from one new client to the next, at first and at the most.
-const RENEWAL_PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// The least time from one new client to the next, at first and at the most. A client that was made while the server was
+/// away is dead, so this is also what everything waits for after an outage, however long that was.
+const RENEWAL_PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
 /// Owns the current client.
 #[derive(Debug)]

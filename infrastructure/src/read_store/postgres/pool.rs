@@ -7,7 +7,7 @@ use deadpool_postgres::{
     Timeouts,
 };
 use futures_util::future::BoxFuture;
-use tokio::task::JoinHandle;
+use tokio::{task::JoinHandle, time::Instant};
 use tokio_postgres::{Client, Config, Error, NoTls, Socket, tls::TlsStream};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -16,6 +16,11 @@ use super::{
     error::{chain, failed},
 };
 
+/// How much longer than the server's own limit an answer is waited for: then it is lost, and its connection with it.
+const ANSWER_MARGIN: Duration = Duration::from_secs(1);
+/// A connection whose user has left in the middle of a short question is used again if it was asked no longer ago than
+/// this. One that has been silent for longer may be dead.
+const SOON: Duration = Duration::from_secs(1);
 /// Prepared statements kept by each connection. A projection has about ten; the generations of a rebuild come and go.
 const STATEMENTS_CACHED_MAX: usize = 256;
 
@@ -66,7 +71,18 @@ pub(super) struct Pool {
 /// closed, and the server rolls back what was under way.
 pub(super) struct Lease {
     connection: Option<Object>,
-    is_idle: bool,
+    work: Work,
+}
+
+/// What is under way on a connection.
+#[derive(Clone, Copy, Debug)]
+enum Work {
+    Nothing,
+    /// Something that is over by then if the connection lives, whether anybody waits for it or not.
+    Short {
+        over_by: Instant,
+    },
+    Something,
 }
 
 /// What each session is told first.
@@ -153,7 +169,7 @@ impl Pool {
         if connection.statement_cache.size() >= STATEMENTS_CACHED_MAX {
             connection.statement_cache.clear();
         }
-        Ok(Lease { connection: Some(connection), is_idle: false })
+        Ok(Lease { connection: Some(connection), work: Work::Something })
     }
 
     fn unavailable(&self, error: &PoolError) -> ReadStoreError {
@@ -174,6 +190,12 @@ impl Pool {
         ReadStoreError::Unavailable(says)
     }
 
+    /// How long an answer is waited for. The server says within its own limit that it takes too long; if not even that
+    /// comes, nothing will.
+    pub(super) fn patience(&self) -> Duration {
+        self.timeout + ANSWER_MARGIN
+    }
+
     /// Closes the connections that nobody has, so that the next one is fresh: when one is lost, the others rarely live.
     pub(super) fn forget_idle(&self) {
         self.connections.retain(|_, _| false);
@@ -187,14 +209,29 @@ impl Lease {
 
     /// Nothing is under way on it: the next one may have it.
     pub(super) const fn is_idle(&mut self) {
-        self.is_idle = true;
+        self.work = Work::Nothing;
+    }
+
+    /// What is under way on it now will be over soon: the next one may have it all the same.
+    pub(super) fn is_soon_idle(&mut self) {
+        self.work = Work::Short { over_by: Instant::now() + SOON };
+    }
+
+    /// It does not answer: nobody may have it.
+    pub(super) fn close(mut self) {
+        self.work = Work::Something;
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
+        let may_go_back = match self.work {
+            Work::Nothing => true,
+            Work::Short { over_by } => Instant::now() < over_by,
+            Work::Something => false,
+        };
         if let Some(connection) = self.connection.take()
-            && !self.is_idle
+            && !may_go_back
         {
             drop(Object::take(connection));
         }

@@ -1,6 +1,7 @@
 //! Queries.
 
 use futures_util::TryStreamExt as _;
+use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
 
 use super::{
@@ -17,6 +18,8 @@ enum Failure {
     Final(ReadStoreError),
     /// The connection is lost.
     Lost(ReadStoreError),
+    /// No answer came.
+    Silent,
     /// The statement was prepared for tables that have changed since, or a value does not fit.
     Outdated(ReadStoreError),
 }
@@ -26,7 +29,8 @@ pub(super) async fn query(pool: &Pool, query: &Query) -> Result<Vec<Row>, ReadSt
     let mut lease = lend(pool, query).await?;
     let (mut is_fresh, mut has_fresh_statement) = (false, false);
     loop {
-        match rows(&lease, query).await {
+        let answer = timeout(pool.patience(), rows(&lease, query)).await;
+        match answer.unwrap_or(Err(Failure::Silent)) {
             Ok(rows) => {
                 lease.is_idle();
                 return Ok(rows);
@@ -37,6 +41,12 @@ pub(super) async fn query(pool: &Pool, query: &Query) -> Result<Vec<Row>, ReadSt
                 pool.forget_idle();
                 lease = lend(pool, query).await?;
                 is_fresh = true;
+            }
+            Err(Failure::Silent) => {
+                // Nor will the others answer. Whoever asks has waited long enough.
+                lease.close();
+                pool.forget_idle();
+                return Err(ReadStoreError::Unavailable("PostgreSQL does not answer".to_owned()));
             }
             Err(Failure::Outdated(_)) if !has_fresh_statement => {
                 lease.connection().statement_cache.clear();
@@ -55,7 +65,7 @@ async fn lend(pool: &Pool, query: &Query) -> Result<Lease, ReadStoreError> {
     let mut lease = pool.get().await?;
     if query.cost == Cost::Point {
         // It is over soon, whether its caller waits for it or not; opening another connection takes longer.
-        lease.is_idle();
+        lease.is_soon_idle();
     }
     Ok(lease)
 }
