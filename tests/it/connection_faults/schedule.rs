@@ -15,7 +15,7 @@ const OUTAGE_EVERY: usize = 12;
 /// One outage in so many lasts so much longer, in milliseconds, that all pauses have become as long as they get. An odd
 /// number, so that each store has its turn.
 const LONG_OUTAGE_EVERY: usize = 3;
-const LONG_OUTAGE_MS: u64 = 12_000;
+const LONG_OUTAGE_MS: u64 = 8_000;
 /// Ways in which a store can be away altogether.
 const OUTAGES: [Fault; 4] = [Fault::Refuse, Fault::Hang(Way::Both), Fault::Hang(Way::ToClient), Fault::TurnAway];
 

@@ -16,8 +16,9 @@ const APPLICATION_NAME: &str = "millrace";
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_RETRIES: u32 = 3;
-/// How long what was sent may stay unacknowledged by the other machine.
-const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(30);
+/// How long what was sent may stay unacknowledged by the other machine. After that a new connection is quicker than the old
+/// one, on which the pauses between tries have grown as long as the silence.
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(10);
 
 /// The address of a database: `postgres://user:password@host:port/database`. Nothing shows its password.
 ///
