@@ -86,7 +86,6 @@ impl Worker {
         if !matches!(self.held, Held::Nothing) {
             self.serve(false);
         }
-        self.context.monitor.is_to_pause(self.pause.clone());
         self.show();
     }
 
@@ -178,6 +177,7 @@ impl Worker {
 
     /// Makes what it is doing visible.
     fn show(&self) {
+        self.context.monitor.is_to_pause(self.pause.clone());
         let state = match (&self.stopped, &self.pause, &self.held) {
             (Some(stopped), ..) => ProjectionState::Stopped(stopped.clone()),
             (None, Some(pause), _) if self.is_paused() => ProjectionState::Paused(pause.clone()),
@@ -212,7 +212,10 @@ impl Worker {
         {
             // Not one event further than it was told.
             batch.events.retain(|event| event.position <= at);
-            batch.scanned_to = at;
+            batch.scanned_to = match self.pause_at(at, &batch.events).await {
+                Ok(position) => position,
+                Err(error) => return self.again(error.to_string(), 1),
+            };
             self.feed.forget();
         }
         match self.apply(&batch).await {
