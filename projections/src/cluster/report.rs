@@ -82,7 +82,6 @@ impl Reporting {
     fn show(&self, reports: &[Report], view: &ClusterView) {
         let work: Vec<&Work> = reports.iter().filter_map(|report| report.work.as_ref()).collect();
         self.monitor.has_applied(work.iter().map(|work| work.applied).sum());
-        self.monitor.is_to_pause(work.iter().find_map(|work| work.pause.clone()));
         if !self.leading.is_here() {
             let led = reports.iter().find_map(|report| report.lead.clone());
             self.monitor.is_led(led.map_or_else(|| self.without_lead(), LeadStatus::from));
@@ -91,6 +90,8 @@ impl Reporting {
         if status.generation.is_some() && status.frozen.is_none() {
             self.monitor.is_in(self.state(&work, view));
         }
+        // After the state: whoever sees the pause sees that it stands still.
+        self.monitor.is_to_pause(work.iter().find_map(|work| work.pause.clone()));
     }
 
     /// Nobody builds what the last lead was building. The next one goes on with it.
@@ -126,9 +127,7 @@ pub(crate) async fn report_regularly(
         if reports_itself && let Err(error) = write(&*rows, membership.id, &all, &mut written).await {
             tracing::debug!(error = %error, "a report was not written");
         }
-        if let Err(error) = read(&*rows, &membership, &all).await {
-            tracing::debug!(error = %error, "the reports cannot be read");
-        }
+        read_reports(&*rows, &membership, &all).await;
         tokio::select! {
             biased;
             () = lifecycle.stopping() => break,
@@ -138,6 +137,13 @@ pub(crate) async fn report_regularly(
     if reports_itself {
         // Otherwise a lead clears it away.
         let _ = rows.transaction(vec![sql::remove_reports(membership.id)]).await;
+    }
+}
+
+/// Shows what all processes have said until now.
+pub(crate) async fn read_reports(rows: &dyn ReadStore, membership: &Membership, all: &[Reporting]) {
+    if let Err(error) = read(rows, membership, all).await {
+        tracing::debug!(error = %error, "the reports cannot be read");
     }
 }
 
