@@ -208,15 +208,9 @@ impl Worker {
         };
         let is_caught_up = batch.is_caught_up;
         if let Some(at) = self.pause.as_ref().and_then(|pause| pause.at)
-            && batch.scanned_to > at
+            && let Err(error) = self.end_at(at, &mut batch).await
         {
-            // Not one event further than it was told.
-            batch.events.retain(|event| event.position <= at);
-            batch.scanned_to = match self.pause_at(at, &batch.events).await {
-                Ok(position) => position,
-                Err(error) => return self.again(error.to_string(), 1),
-            };
-            self.feed.forget();
+            return self.again(error.to_string(), 1);
         }
         match self.apply(&batch).await {
             Ok(()) => self.feed.is_well(),

@@ -1,7 +1,7 @@
 //! Carrying out orders, between two batches.
 
 use infrastructure::{
-    event_store::{Position, RecordedEvent, StoreError},
+    event_store::{Batch, Position, StoreError},
     read_store::{ReadStoreError, Statement},
     telemetry::with_causes,
 };
@@ -18,17 +18,24 @@ use crate::{
 const RETRY_ROUNDS: usize = 16;
 
 impl Worker {
-    /// Where it stands still that is to pause at `at`, with nothing to apply before but these events. Where positions are
-    /// not counters, `at` may be none of the log, and nobody could go on from there: it stands at the last event before.
-    pub(super) async fn pause_at(&mut self, at: Position, before: &[RecordedEvent]) -> Result<Position, StoreError> {
-        if self.context.events.event_at(at).await?.is_some() {
-            return Ok(at);
+    /// Ends a batch where it is to stand still. Where positions are not counters, `at` may be none of the log, and nobody
+    /// could go on from there: it stands at the last event before.
+    pub(super) async fn end_at(&mut self, at: Position, batch: &mut Batch) -> Result<(), StoreError> {
+        if batch.scanned_to <= at {
+            return Ok(());
         }
-        let last = before.last().map(|event| event.position).or(self.held.position()).unwrap_or_default();
-        if let Some(pause) = &mut self.pause {
-            pause.at = Some(last);
+        // Not one event further than it was told.
+        batch.events.retain(|event| event.position <= at);
+        batch.scanned_to = at;
+        if self.context.events.event_at(at).await?.is_none() {
+            let last = batch.events.last().map(|event| event.position).or(self.held.position()).unwrap_or_default();
+            batch.scanned_to = last;
+            if let Some(pause) = &mut self.pause {
+                pause.at = Some(last);
+            }
         }
-        Ok(last)
+        self.feed.forget();
+        Ok(())
     }
 
     /// Carries an order out and answers. Whoever asked may have gone away, which changes nothing.
