@@ -19,6 +19,9 @@ use super::{
 /// Prepared statements kept by each connection. A projection has about ten; the generations of a rebuild come and go.
 const STATEMENTS_CACHED_MAX: usize = 256;
 
+/// How much longer than the server may take for a statement it is waited for.
+const ANSWER_GRACE: Duration = Duration::from_secs(2);
+
 /// How a connection is made.
 #[derive(Clone)]
 pub(super) struct Connector {
@@ -174,6 +177,11 @@ impl Pool {
         ReadStoreError::Unavailable(says)
     }
 
+    /// How long a query may go unanswered: the server cuts it short before, if it is still there.
+    pub(super) fn answer_within(&self) -> Duration {
+        self.timeout + ANSWER_GRACE
+    }
+
     /// Closes the connections that nobody has, so that the next one is fresh: when one is lost, the others rarely live.
     pub(super) fn forget_idle(&self) {
         self.connections.retain(|_, _| false);
@@ -183,6 +191,11 @@ impl Pool {
 impl Lease {
     pub(super) fn connection(&self) -> &Object {
         self.connection.as_ref().expect("it is there until the lease is dropped")
+    }
+
+    /// Nobody can use it any more.
+    pub(super) const fn is_broken(&mut self) {
+        self.is_idle = false;
     }
 
     /// Nothing is under way on it: the next one may have it.

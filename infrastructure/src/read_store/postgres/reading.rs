@@ -1,6 +1,7 @@
 //! Queries.
 
 use futures_util::TryStreamExt as _;
+use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
 
 use super::{
@@ -26,7 +27,14 @@ pub(super) async fn query(pool: &Pool, query: &Query) -> Result<Vec<Row>, ReadSt
     let mut lease = lend(pool, query).await?;
     let (mut is_fresh, mut has_fresh_statement) = (false, false);
     loop {
-        match rows(&lease, query).await {
+        let Ok(found) = timeout(pool.answer_within(), rows(&lease, query)).await else {
+            // The server would have cut it short. What it does not answer on is of no use, and the others rarely are.
+            lease.is_broken();
+            drop(lease);
+            pool.forget_idle();
+            return Err(ReadStoreError::Unavailable("PostgreSQL does not answer".to_owned()));
+        };
+        match found {
             Ok(rows) => {
                 lease.is_idle();
                 return Ok(rows);
