@@ -97,6 +97,8 @@ impl Server {
         let mut arguments: Vec<OsString> = vec!["--listen".into(), "127.0.0.1:0".into(), "--data-dir".into()];
         arguments.push(data_dir.clone().into());
         let has_role = more.iter().any(|argument| argument == "serve" || argument == "work");
+        // Settings of its own may be those of production, where nobody here can sign in.
+        let has_settings = more.iter().any(|argument| argument == "--config");
         arguments.extend(more);
         let is_pair = profile::is_cluster() && !has_role;
         let stores = is_pair.then(|| Stores::open(&data_dir));
@@ -126,7 +128,21 @@ impl Server {
             server.pid = server.announced_pid();
             server.process.pid = server.pid;
         }
+        if is_pair && !has_settings {
+            server.sees_its_worker().await;
+        }
         Ok(server)
+    }
+
+    /// Waits until the process that serves knows that the other one works: it hears of it a moment later.
+    async fn sees_its_worker(&self) {
+        let operator = self.operator();
+        eventually("the worker is seen at work", async || {
+            let answer = operator.graphql("{ projections { state } }", Value::Null).await;
+            let states = answer.get("/projections").as_array().expect("a list").clone();
+            states.iter().all(|projection| projection["state"] != "UNATTENDED").then_some(())
+        })
+        .await;
     }
 
     /// Where its data is; on the cluster profile, its development key, and what the double keeps there.
