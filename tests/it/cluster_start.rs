@@ -91,10 +91,10 @@ fn assert_refused(what: &str, ran: &Ran, exit_code: i32, code: &str, says: &[&st
 
 /// Tries every case with both kinds of process.
 async fn try_all(cluster: &Cluster, cases: Vec<Case>) {
-    let tries = cases.iter().flat_map(|case| ["serve", "work"].map(|role| (case, role)));
-    let tried = stream::iter(tries).map(async |(case, role)| (case, role, tried(cluster, role, &case.settings).await));
-    let tried: Vec<_> = tried.buffer_unordered(AT_ONCE).collect().await;
-    for (case, role, ran) in tried {
+    let all = cases.iter().flat_map(|case| ["serve", "work"].map(|role| (case, role)));
+    let runs = stream::iter(all).map(async |(case, role)| (case, role, tried(cluster, role, &case.settings).await));
+    let ended: Vec<_> = runs.buffer_unordered(AT_ONCE).collect().await;
+    for (case, role, ran) in ended {
         assert_refused(&format!("{role}, {}", case.what), &ran, case.exit_code, case.code, &case.says);
     }
 }

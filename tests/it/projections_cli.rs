@@ -169,10 +169,10 @@ async fn a_list_shows_every_projection_with_state_and_lag() {
         let list = shop.run("projections list").ok();
         let lines: Vec<Vec<&str>> = list.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(lines[0], ["NAME", "STATE", "GENERATION", "POSITION", "BEHIND", "PARKED", "REMARKS"]);
-        let last = if is_cluster() { shop.head() } else { 5 };
-        let number = last.to_string();
+        let head = if is_cluster() { shop.head() } else { 5 };
+        let number = head.to_string();
         let expected = ALL.map(|name| vec![name, "RUNNING", "1", &number, "-", "-"]);
-        // In a cluster each is shown at the last event that concerned it.
+        // In a cluster each is shown at the head event that concerned it.
         let skipped = if is_cluster() { 3 } else { usize::MAX };
         for (line, mut expected) in lines[1..].iter().zip(expected) {
             if let Some(position) = line.get(skipped) {
@@ -192,7 +192,7 @@ async fn a_list_shows_every_projection_with_state_and_lag() {
         assert_eq!(without_rate(&shop.projection("order_summary")), without_rate(&json[0]));
         let shown = shop.run("projections show order_summary").ok();
         assert!(
-            shown.contains(&format!("position    {last} of {last}\n")) && shown.contains("standby     -\n"),
+            shown.contains(&format!("position    {head} of {head}\n")) && shown.contains("standby     -\n"),
             "{shown}"
         );
     }
