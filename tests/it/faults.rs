@@ -2,17 +2,18 @@
 
 use std::{fs, time::Duration};
 
-use rusqlite::Connection;
 use serde_json::{Value, json};
 use tests::{
     binary::millrace,
     client::{Answer, Client},
+    events_db,
     faults::{SmallDisk, failing_fsync, skip},
     log::{LoggedEvent, assert_whole, position_of},
     server::{Server, Start, eventually, temp_dir},
     shop::{self, ORDER, ORDER_PLACE, ORDER_SHIP, order_input},
 };
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
 #[tokio::test]
 async fn a_second_process_on_the_same_data_is_refused_and_the_first_goes_on() {
@@ -188,21 +189,6 @@ async fn a_failed_fsync_stops_the_writer_for_good_and_nothing_else() {
     shop::place(&operator.at(&server.url), &tea.id).await;
 }
 
-/// Adds to the stream of the first order an event that says it was shipped, but not in words that anybody understands.
-fn poison(events_db: &std::path::Path) {
-    let connection = Connection::open(events_db).expect("the event store's file");
-    let changed = connection.execute_batch(
-        "INSERT OR IGNORE INTO event_types (id, name)
-             SELECT coalesce(max(id), 0) + 1, 'order.shipped.v1' FROM event_types;
-         INSERT INTO events (position, stream, revision, event_id, type, recorded_at, metadata, data)
-             SELECT (SELECT max(position) + 1 FROM events), stream, revision + 1, randomblob(16),
-                    (SELECT id FROM event_types WHERE name = 'order.shipped.v1'), recorded_at, '{}', '{\"broken\":1}'
-             FROM events WHERE type = (SELECT id FROM event_types WHERE name = 'order.placed.v1')
-             ORDER BY position LIMIT 1;",
-    );
-    changed.expect("an event can be written");
-}
-
 const PROJECTION: &str = "query P($name: String!) { projection(name: $name) {
     state lagEvents parkedKeys parkedEvents firstParked { key number error attempts } } }";
 
@@ -221,8 +207,14 @@ async fn a_poisoned_event_parks_its_order_alone_and_everybody_is_told() {
     let tea = shop::register(&operator, "TEA-1").await;
     let poisoned = shop::place(&alice, &tea.id).await;
     let other = shop::place(&alice, &tea.id).await;
+    let key = server.events(server.position(1))[0].data["order"].clone();
     server.stop().await;
-    poison(&data.path().join("events.db"));
+    // An event that says it was shipped, but not in words that anybody understands.
+    let broken = format!("{{\"broken\":\"{}\"}}", "x".repeat(100));
+    let order: Uuid = serde_json::from_value(key.clone()).expect("an order's id");
+    events_db::write(&data.path().join("events.db"), |db| {
+        db.append("order", order, "order.shipped.v1", &broken);
+    });
 
     let server = Server::start_in(data.path(), Start::default()).await;
     let (operator, alice) = (operator.at(&server.url), alice.at(&server.url));
@@ -232,7 +224,8 @@ async fn a_poisoned_event_parks_its_order_alone_and_everybody_is_told() {
     })
     .await;
     assert_eq!((&status["state"], &status["parkedEvents"]), (&json!("RUNNING"), &json!(1)));
-    assert_eq!(status["firstParked"]["number"], 4);
+    let fourth = server.position(4);
+    assert_eq!(status["firstParked"]["number"], fourth);
     let error = status["firstParked"]["error"].as_str().expect("an error");
     assert!(error.contains("does not decode"), "{status}");
     assert!(server.stderr().contains("projection order_summary parked key"), "the log says so too");
@@ -248,7 +241,7 @@ async fn a_poisoned_event_parks_its_order_alone_and_everybody_is_told() {
     assert_eq!(alice.graphql(BEHIND, later(&other.id)).await.get("/order/status"), "SHIPPED");
     // The parked order is as it was and says so; whoever wants to see more than that is told.
     let behind = alice.graphql(BEHIND, json!({ "id": poisoned.id })).await;
-    assert_eq!((behind.get("/order/status"), behind.get("/order/behind/number")), (&json!("PLACED"), &json!(4)));
+    assert_eq!((behind.get("/order/status"), behind.get("/order/behind/number")), (&json!("PLACED"), &json!(fourth)));
     assert_eq!(behind.get("/order/behind/error"), &Value::Null, "what went wrong is the operators' business");
     let answer = tokio::time::timeout(Duration::from_secs(3), alice.graphql(BEHIND, later(&poisoned.id))).await;
     answer.expect("it does not wait for what cannot come").expect_error(200, "READ_MODEL_BEHIND");
@@ -267,13 +260,8 @@ async fn a_poisoned_event_parks_its_order_alone_and_everybody_is_told() {
     server.stop().await;
 
     // Once the event can be applied, the next try of the projection itself releases the order.
-    let connection = Connection::open(data.path().join("events.db")).expect("the event store's file");
-    let repair =
-        "UPDATE events SET data = (SELECT json_object('order', json_extract(p.data, '$.order'), 'tracking', null,
-        'at', json_extract(p.data, '$.at')) FROM events p WHERE p.stream = events.stream AND p.revision = 0)
-        WHERE position = 4";
-    assert_eq!(connection.execute(repair, []).expect("the event is repaired"), 1);
-    drop(connection);
+    let mended = json!({ "order": key, "tracking": null, "at": "2026-01-01T00:00:00Z" });
+    events_db::write(&data.path().join("events.db"), |db| db.replace_nth(4, &mended.to_string()));
     let server = Server::start_in(data.path(), Start::default()).await;
     eventually("nothing is parked any more", async || {
         (projection(&operator.at(&server.url), "order_summary").await["parkedKeys"] == 0).then_some(())

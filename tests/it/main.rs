@@ -1,7 +1,10 @@
 //! End-to-end, contract and tidy tests, in one binary so that they link once.
 
+mod both_profiles;
 mod cli;
 mod cluster;
+mod cluster_faults;
+mod cluster_start;
 mod connection_faults;
 mod contracts;
 mod crash;

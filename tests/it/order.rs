@@ -69,7 +69,7 @@ async fn an_order_is_placed_at_the_catalogues_price_shipped_and_delivered() {
             "unitPrice": { "amount": "19.90" }, "total": { "amount": "59.70" },
         })
     );
-    let types: Vec<String> = server.events(2).into_iter().map(|event| event.kind).collect();
+    let types: Vec<String> = server.events(server.position(2)).into_iter().map(|event| event.kind).collect();
     assert_eq!(types, ["order.placed.v1", "order.shipped.v1", "order.delivered.v1"]);
 }
 
@@ -308,7 +308,7 @@ async fn a_query_with_the_mutations_position_is_never_stale() {
 #[tokio::test]
 async fn a_position_that_does_not_come_ends_the_wait_with_where_it_is() {
     let data = tests::server::temp_dir();
-    let environment = vec![("MILLRACE_LIMITS__MIN_POSITION_WAIT_MS".to_owned(), "50".to_owned())];
+    let environment = vec![("MILLRACE_LIMITS__MIN_POSITION_WAIT_MS".to_owned(), "1000".to_owned())];
     let start = tests::server::Start { environment, ..Default::default() };
     let server = Server::start_in(data.path(), start).await;
     let (operator, alice) = (server.operator(), server.customer("alice"));

@@ -127,8 +127,8 @@ async fn a_customer_runs_no_shop() {
     customer.graphql(PRODUCT_CHANGE_PRICE, json!({ "input": input })).await.expect_error(200, "FORBIDDEN");
     let input = json!({ "id": product.id });
     customer.graphql(PRODUCT_RETIRE, json!({ "input": input })).await.expect_error(200, "FORBIDDEN");
-    let sales = "query S($id: ID!) { product(id: $id) { sku sales { units } } }";
-    let answer = customer.graphql(sales, json!({ "id": product.id })).await;
+    let sales = "query S($id: ID!, $p: Position) { product(id: $id, minPosition: $p) { sku sales { units } } }";
+    let answer = customer.graphql(sales, json!({ "id": product.id, "p": product.position })).await;
     answer.expect_error(200, "FORBIDDEN");
     assert_eq!(answer.body.pointer("/data/product/sales"), Some(&Value::Null), "the rest of the product stays");
     assert_eq!(server.events(0).len(), 1);

@@ -4,7 +4,7 @@ use std::{
     env,
     ffi::OsString,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Command, Stdio},
     sync::LazyLock,
 };
 
@@ -70,7 +70,7 @@ impl Ran {
 
 /// Runs `millrace` with these arguments to its end.
 pub fn millrace<I: IntoIterator<Item: Into<OsString>>>(arguments: I) -> Ran {
-    ran(&run(&mut command(&[], arguments)))
+    ran(&mut command(&[], arguments))
 }
 
 /// `millrace` with these arguments, started by `wrapper` if it is not empty.
@@ -86,11 +86,9 @@ pub fn command<I: IntoIterator<Item: Into<OsString>>>(wrapper: &[OsString], argu
     command
 }
 
-pub(crate) fn run(command: &mut Command) -> Output {
-    command.output().unwrap_or_else(|error| panic!("{command:?} does not run: {error}"))
-}
-
-pub(crate) fn ran(output: &Output) -> Ran {
+/// Runs it to its end.
+pub fn ran(command: &mut Command) -> Ran {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?} does not run: {error}"));
     Ran {
         code: output.status.code().unwrap_or(-1),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -109,7 +107,7 @@ pub(crate) fn token(wrapper: &[OsString], data_dir: &Path, subject: &str, role: 
         "--role".into(),
         role.into(),
     ];
-    ran(&run(&mut command(wrapper, arguments))).ok().trim().to_owned()
+    ran(&mut command(wrapper, arguments)).ok().trim().to_owned()
 }
 
 /// JSON texts, one on each line.

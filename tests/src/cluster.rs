@@ -1,7 +1,7 @@
 //! A cluster for each test: a double of EventStoreDB, a schema of PostgreSQL, and as many processes of the real binary as
 //! the test wants.
 
-use std::{ffi::OsString, sync::Arc};
+use std::{ffi::OsString, path::Path, sync::Arc};
 
 use infrastructure::event_store::{EventStore, MemoryEventStore};
 use tempfile::TempDir;
@@ -40,9 +40,18 @@ pub struct Links {
 impl Cluster {
     /// Stores with nothing in them.
     pub async fn new() -> Self {
-        let engine: Arc<dyn EventStore> = Arc::new(MemoryEventStore::new());
+        Self::on(Arc::new(MemoryEventStore::new()), PostgresSchema::new().await).await
+    }
+
+    /// Stores with what these hold.
+    pub async fn on(engine: Arc<dyn EventStore>, schema: PostgresSchema) -> Self {
         let options = Options { has_tls: false, ..Options::default() };
-        Self { double: Double::start(engine, options).await, schema: PostgresSchema::new().await, folder: temp_dir() }
+        Self { double: Double::start(engine, options).await, schema, folder: temp_dir() }
+    }
+
+    /// The data directory, with the development key.
+    pub fn data_dir(&self) -> &Path {
+        self.folder.path()
     }
 
     /// A process that serves.
@@ -85,21 +94,26 @@ impl Cluster {
         let arguments = arguments.iter().map(OsString::from).chain(own);
         let mut command = binary::command(&[], arguments);
         command.envs(self.start("all", "console").environment);
-        binary::ran(&binary::run(&mut command))
+        binary::ran(&mut command)
     }
 
     /// How a process of this cluster is started.
     pub fn start(&self, role: &str, node: &str) -> Start {
-        let settings = [
-            ("MILLRACE_EVENT_STORE__URL", self.double.connection_string()),
-            ("MILLRACE_READ_STORE__URL", self.schema.url().to_owned()),
-            ("MILLRACE_READ_STORE__POINT_CONNECTIONS", "3".to_owned()),
-            ("MILLRACE_READ_STORE__SCAN_CONNECTIONS", "1".to_owned()),
-            ("MILLRACE_READ_STORE__WRITE_CONNECTIONS", "3".to_owned()),
-            ("MILLRACE_CLUSTER__NODE", node.to_owned()),
-            ("MILLRACE_CLUSTER__LEASE_MS", LEASE_MS.to_string()),
-        ];
-        let environment = settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let environment = settings(&self.double.connection_string(), self.schema.url(), node, LEASE_MS);
         Start { arguments: vec![role.into()], environment, ..Start::default() }
     }
+}
+
+/// What a process of this name is told of the stores that it shares.
+pub(crate) fn settings(event_store: &str, read_store: &str, node: &str, lease_ms: u64) -> Vec<(String, String)> {
+    let settings = [
+        ("MILLRACE_EVENT_STORE__URL", event_store),
+        ("MILLRACE_READ_STORE__URL", read_store),
+        ("MILLRACE_READ_STORE__POINT_CONNECTIONS", "3"),
+        ("MILLRACE_READ_STORE__SCAN_CONNECTIONS", "1"),
+        ("MILLRACE_READ_STORE__WRITE_CONNECTIONS", "3"),
+        ("MILLRACE_CLUSTER__NODE", node),
+        ("MILLRACE_CLUSTER__LEASE_MS", &lease_ms.to_string()),
+    ];
+    settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }

@@ -1,6 +1,9 @@
 //! An OpenTelemetry collector for tests: takes OTLP over HTTP with protobuf, and is away or silent when told to.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use axum::{
     Router,
@@ -125,16 +128,20 @@ impl Collector {
         metrics.chain(traces).map(|resource| resource.expect("whose it is").attributes).collect()
     }
 
-    /// The latest report of all metrics.
+    /// The latest report of all metrics, of each process that sends.
     pub fn metrics(&self) -> Vec<Metric> {
-        let last = self.seen.with(|inner| inner.metrics.last().cloned()).unwrap_or_default();
-        let scopes = last.resource_metrics.into_iter().flat_map(|resource| resource.scope_metrics);
-        scopes.flat_map(|scope| scope.metrics).collect()
+        let all = self.seen.with(|inner| inner.metrics.clone());
+        let mut last: HashMap<Option<String>, Vec<Metric>> = HashMap::new();
+        for report in all.into_iter().flat_map(|request| request.resource_metrics) {
+            let sender = report.resource.and_then(|sender| text(&sender.attributes, "service.instance.id"));
+            last.insert(sender, report.scope_metrics.into_iter().flat_map(|scope| scope.metrics).collect());
+        }
+        last.into_values().flatten().collect()
     }
 
-    /// One metric of the latest report.
-    pub fn metric(&self, name: &str) -> Option<Metric> {
-        self.metrics().into_iter().find(|metric| metric.name == name)
+    /// One metric of the latest report of each process that has it.
+    pub fn metric(&self, name: &str) -> Vec<Metric> {
+        self.metrics().into_iter().filter(|metric| metric.name == name).collect()
     }
 
     /// Every span so far.

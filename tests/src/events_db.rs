@@ -1,5 +1,7 @@
 //! The event store's file, changed behind the server's back while no server has it: events that nobody understands, and
 //! a long history without the wait for it.
+//!
+//! On the cluster profile it is the file of the double, which keeps events of its own in it, too; see stores.rs.
 
 use std::path::Path;
 
@@ -20,7 +22,7 @@ pub fn write<T>(events_db: &Path, change: impl FnOnce(&EventsDb<'_>) -> T) -> T 
 }
 
 impl EventsDb<'_> {
-    /// Appends an event to a stream, which there may be already. Gives its position.
+    /// Appends an event to a stream, which there may be already. Gives its position in the file.
     pub fn append(&self, category: &str, key: Uuid, kind: &str, data: &str) -> u64 {
         let stream = self.stream(category, key);
         let kind = self.kind(kind);
@@ -34,11 +36,25 @@ impl EventsDb<'_> {
         position.expect("an event can be written").cast_unsigned()
     }
 
-    /// Gives an event other data.
+    /// Gives the event at this position of the file other data.
     pub fn replace(&self, position: u64, data: &str) {
         let changed =
             self.0.execute("UPDATE events SET data = ?2 WHERE position = ?1", params![position.cast_signed(), data]);
         assert_eq!(changed.expect("an event can be written"), 1, "there is no event at {position}");
+    }
+
+    /// Gives the first event of Millrace's, the second and so on, other data. It must not be longer than what was there,
+    /// and is filled up to that: a log of bytes has everything behind it at the same places then.
+    pub fn replace_nth(&self, nth: usize, data: &str) {
+        let find = "SELECT e.position, length(CAST(e.data AS BLOB)) FROM events e JOIN streams s ON s.id = e.stream
+             WHERE s.category NOT LIKE '~%' ORDER BY e.position LIMIT 1 OFFSET ?1";
+        let found = self.0.query_row(find, [i64::try_from(nth).expect("small") - 1], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+        });
+        let (position, room) = found.expect("there are so many events");
+        let room = usize::try_from(room).expect("a length");
+        assert!(data.len() <= room, "there is no room for {data}");
+        self.replace(position.cast_unsigned(), &format!("{data:room$}"));
     }
 
     fn stream(&self, category: &str, key: Uuid) -> i64 {

@@ -1,23 +1,28 @@
 //! A server of its own for each test: the real binary, a data directory of its own, a free port.
+//!
+//! On the cluster profile (see [`profile`]) it is two processes, one that serves and one that works, and stores beside
+//! them, which belong to the data directory as the files do; see stores.rs.
 
 use std::{
     ffi::OsString,
-    fs::{self, File},
-    io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
-    sync::mpsc,
-    thread,
+    process::{Command, ExitStatus},
     time::{Duration, Instant},
 };
 
+use rusqlite::Connection;
 use serde_json::Value;
 use tempfile::TempDir;
+use uuid::Uuid;
 
+pub use crate::process::send_signal;
 use crate::{
     binary::{self, Ran},
     client::Client,
     log::LoggedEvent,
+    process::Process,
+    profile,
+    stores::{self, Stores},
 };
 
 /// How long anything may take before a test gives up. Far more than it needs, so that slow machines pass.
@@ -48,14 +53,18 @@ pub struct NotReady {
 /// A running server. Dropped, it is killed; only [`Server::stop`] ends it well.
 #[derive(Debug)]
 pub struct Server {
-    child: Child,
+    /// The process that serves.
+    process: Process,
+    /// The one that works beside it, on the cluster profile.
+    worker: Option<Process>,
+    /// What they share. Closed after they have ended.
+    stores: Option<Stores>,
     /// Its process, which is not the child where another command has started it.
     pub pid: u32,
     /// Its address, such as `http://127.0.0.1:12345`.
     pub url: String,
     data_dir: PathBuf,
     wrapper: Vec<OsString>,
-    stderr: PathBuf,
     /// Its log, and its data if it was not told where to keep it. Gone with the server.
     _temporary: TempDir,
 }
@@ -84,54 +93,66 @@ impl Server {
     }
 
     async fn try_launch(temporary: TempDir, data_dir: PathBuf, start: Start) -> Result<Self, NotReady> {
-        let stderr = temporary.path().join("stderr");
+        let Start { arguments: more, environment, wrapper } = start;
         let mut arguments: Vec<OsString> = vec!["--listen".into(), "127.0.0.1:0".into(), "--data-dir".into()];
         arguments.push(data_dir.clone().into());
-        // One that shares its stores with others has no data directory to itself, and so nothing to announce there.
-        let announces = !start.arguments.iter().any(|argument| argument == "serve" || argument == "work");
-        arguments.extend(start.arguments);
-        let mut command = binary::command(&start.wrapper, arguments);
-        command.envs(start.environment);
-        // A settings file that lies where the tests happen to run is not theirs.
-        command.current_dir(temporary.path());
-        command.stdout(Stdio::piped()).stderr(File::create(&stderr).expect("a file for the log"));
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
-        let says = if announces { "serves on " } else { " on " };
-        let url = first_line(&mut child).and_then(|line| Some(line.split_once(says)?.1.to_owned()));
-        let Some(url) = url else {
-            // An error means that it has ended by itself.
-            let _ = child.kill();
-            let status = child.wait().expect("the server is our child");
-            return Err(NotReady { status, stderr: read(&stderr) });
+        let has_role = more.iter().any(|argument| argument == "serve" || argument == "work");
+        // Settings of its own may be those of production, where nobody here can sign in.
+        let has_settings = more.iter().any(|argument| argument == "--config");
+        arguments.extend(more);
+        let is_pair = profile::is_cluster() && !has_role;
+        let stores = is_pair.then(|| Stores::open(&data_dir));
+        let process = |role: Option<&str>| {
+            let arguments = arguments.iter().cloned().chain(role.map(OsString::from)).collect();
+            let name = role.unwrap_or("millrace");
+            let shared = stores.iter().flat_map(|stores| stores.settings(name));
+            let environment = shared.chain(environment.clone());
+            Process::start(temporary.path(), &format!("{name}.log"), &wrapper, arguments, environment)
         };
-        let pid = child.id();
-        let mut server = Self { child, pid, url, data_dir, wrapper: start.wrapper, stderr, _temporary: temporary };
-        if let Err(status) = server.readiness().await {
-            return Err(NotReady { status, stderr: server.stderr() });
+        let mut worker = is_pair.then(|| process(Some("work")));
+        let mut process = process(is_pair.then_some("serve"));
+        // One that shares its stores with others has no data directory to itself, and so nothing to announce there.
+        let announces = !is_pair && !has_role;
+        let not_ready = |status, process: &Process| NotReady { status, stderr: process.stderr() };
+        let url = process.url(if announces { "serves on " } else { " on " }).await;
+        let url = url.map_err(|status| not_ready(status, &process))?;
+        ready(&mut process, &url).await.map_err(|status| not_ready(status, &process))?;
+        if let Some(worker) = &mut worker {
+            let url = worker.url(" on ").await.map_err(|status| not_ready(status, worker))?;
+            ready(worker, &url).await.map_err(|status| not_ready(status, worker))?;
+            at_work(worker).await;
         }
+        let pid = process.pid;
+        let mut server = Self { process, worker, stores, pid, url, data_dir, wrapper, _temporary: temporary };
         if announces {
             server.pid = server.announced_pid();
+            server.process.pid = server.pid;
+        }
+        if is_pair && !has_settings {
+            server.sees_its_worker().await;
         }
         Ok(server)
     }
 
-    /// Waits until it is ready; an error says how it ended instead.
-    async fn readiness(&mut self) -> Result<(), ExitStatus> {
-        let http = reqwest::Client::new();
-        let url = format!("{}/health/ready", self.url);
-        eventually("the server is ready", async || {
-            if let Some(status) = self.child.try_wait().expect("the server is our child") {
-                return Some(Err(status));
-            }
-            let answer = http.get(&url).send().await;
-            answer.is_ok_and(|answer| answer.status().is_success()).then_some(Ok(()))
+    /// Waits until the process that serves knows that the other one works: it hears of it a moment later.
+    async fn sees_its_worker(&self) {
+        let operator = self.operator();
+        eventually("the worker is seen at work", async || {
+            let answer = operator.graphql("{ projections { state } }", Value::Null).await;
+            let states = answer.get("/projections").as_array().expect("a list").clone();
+            states.iter().all(|projection| projection["state"] != "UNATTENDED").then_some(())
         })
-        .await
+        .await;
     }
 
-    /// Where its data is.
+    /// Where its data is; on the cluster profile, its development key, and what the double keeps there.
     pub fn data_dir(&self) -> &Path {
         &self.data_dir
+    }
+
+    /// How many processes it is.
+    pub fn processes(&self) -> usize {
+        1 + usize::from(self.worker.is_some())
     }
 
     /// Its process, as it tells others.
@@ -169,61 +190,74 @@ impl Server {
     fn run_inside(&self, program: &str, arguments: &[OsString]) -> Ran {
         let mut words = self.view().iter().cloned().chain([program.into()]);
         let mut command = Command::new(words.next().expect("there is at least the program"));
-        binary::ran(&binary::run(command.args(words).args(arguments)))
+        binary::ran(command.args(words).args(arguments))
     }
 
     /// Runs `millrace` with these arguments on this server's data, to its end.
     pub fn millrace(&self, arguments: &[&str]) -> Ran {
+        binary::ran(&mut self.command(arguments))
+    }
+
+    /// The same, yet to be run.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let own = ["--data-dir".into(), self.data_dir.as_os_str().to_owned()];
-        let arguments = arguments.iter().map(OsString::from).chain(own);
-        binary::ran(&binary::run(&mut binary::command(self.view(), arguments)))
+        let mut command = binary::command(self.view(), arguments.iter().map(OsString::from).chain(own));
+        command.envs(self.stores.iter().flat_map(|stores| stores.settings("console")));
+        command
     }
 
     /// Every event after this position, as `millrace events print` shows them.
     pub fn events(&self, after: u64) -> Vec<LoggedEvent> {
+        if let Some(stores) = &self.stores {
+            let events = stores.events();
+            let later = events.iter().filter(|event| event.position.value() > after);
+            return later.map(stores::logged).collect();
+        }
         let printed = self.millrace(&["events", "print", "--after", &after.to_string()]).ok();
         binary::json_lines(&printed).into_iter().map(|line| LoggedEvent::new(&line)).collect()
     }
 
-    /// What it has logged so far.
+    /// The position of the first event of the log, of the second and so on: they are numbered in one profile, and lie
+    /// apart in the other.
+    pub fn position(&self, nth: usize) -> u64 {
+        match &self.stores {
+            Some(stores) => stores.events()[nth - 1].position.value(),
+            None => nth as u64,
+        }
+    }
+
+    /// What it has logged so far, all of its processes.
     pub fn stderr(&self) -> String {
-        read(&self.stderr)
+        let worker = self.worker.as_ref().map(Process::stderr).unwrap_or_default();
+        self.log() + &worker
+    }
+
+    /// What the process that serves has logged so far.
+    pub fn log(&self) -> String {
+        self.process.stderr()
     }
 
     /// Whether it still runs.
     pub fn is_alive(&mut self) -> bool {
-        self.child.try_wait().expect("the server is our child").is_none()
+        self.process.status().is_none() && self.worker.as_mut().is_none_or(|worker| worker.status().is_none())
     }
 
     /// Kills it with SIGKILL: nothing is finished, nothing more is written. It must not have ended by itself.
     pub fn kill9(mut self) {
-        assert!(self.is_alive(), "the server had ended by itself:\n{}", tail(&self.stderr()));
-        self.end();
+        assert!(self.is_alive(), "the server had ended by itself:\n{}", self.stderr());
+        self.process.end();
     }
 
     /// Waits until it ends by itself. Gives how it ended, and what it has logged.
     pub async fn ended(mut self) -> (ExitStatus, String) {
-        let status =
-            eventually("the server ends by itself", async || self.child.try_wait().expect("the server is our child"));
-        (status.await, self.stderr())
-    }
-
-    fn end(&mut self) {
-        if !matches!(self.child.try_wait(), Ok(None)) {
-            return;
-        }
-        if self.pid != self.child.id() {
-            // What traces a process leaves it running when it is killed itself.
-            send_signal("KILL", self.pid);
-        }
-        // An error means that it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        (self.process.ended().await, self.stderr())
     }
 
     /// Asks it to stop, without waiting.
     pub fn ask_to_stop(&self) {
-        assert!(send_signal("TERM", self.pid), "the signal was not delivered");
+        for process in [&self.process].into_iter().chain(&self.worker) {
+            assert!(send_signal("TERM", process.pid), "the signal was not delivered");
+        }
     }
 
     /// Asks it to stop and waits; it must end well.
@@ -234,26 +268,49 @@ impl Server {
 
     /// Waits for a server that was asked to stop; it must end well.
     pub async fn stopped(mut self) {
-        let status: ExitStatus =
-            eventually("the server ends", async || self.child.try_wait().expect("the server is our child")).await;
-        assert_eq!(status.code(), Some(0), "the server did not end well:\n{}", self.stderr());
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            eprintln!("--- log of the server at {} ---\n{}", self.url, tail(&self.stderr()));
+        for process in [&mut self.process].into_iter().chain(&mut self.worker) {
+            let status = process.ended().await;
+            assert_eq!(status.code(), Some(0), "the server did not end well:\n{}", process.stderr());
         }
-        self.end();
     }
 }
 
-/// Sends a signal; false if there is no such process.
-pub fn send_signal(signal: &str, pid: u32) -> bool {
-    // The shell's own `kill`: the program of this name is not installed everywhere.
-    let command = format!("kill -{signal} {pid}");
-    Command::new("sh").args(["-c", &command]).status().is_ok_and(|status| status.success())
+/// Waits until the process at this address is ready; an error says how it ended instead.
+async fn ready(process: &mut Process, url: &str) -> Result<(), ExitStatus> {
+    let http = reqwest::Client::new();
+    let url = format!("{url}/health/ready");
+    eventually("the server is ready", async || {
+        if let Some(status) = process.status() {
+            return Some(Err(status));
+        }
+        let answer = http.get(&url).send().await;
+        answer.is_ok_and(|answer| answer.status().is_success()).then_some(Ok(()))
+    })
+    .await
+}
+
+/// Waits until it has taken up all the work there is. Read models that are there already are served without that.
+async fn at_work(worker: &Process) {
+    eventually("everything is worked on", async || {
+        let log = worker.stderr();
+        let says = |what: &str| projections::names().iter().all(|name| log.contains(&format!("{what} {name}")));
+        (says("leads") && says("works on slices of")).then_some(())
+    })
+    .await;
+}
+
+/// Changes rows of this data directory's read models behind everybody's back. Gives how many.
+pub fn change_rows(data_dir: &Path, sql: &str) -> usize {
+    if profile::is_cluster() {
+        return stores::change_rows(data_dir, sql);
+    }
+    let rows = Connection::open(data_dir.join("read.db")).expect("the read store's file");
+    rows.execute(sql, []).expect("rows can be changed")
+}
+
+/// The key of a row in such a statement.
+pub fn key_in_sql(key: Uuid) -> String {
+    if profile::is_cluster() { format!("UUID '{key}'") } else { format!("x'{}'", key.simple()) }
 }
 
 /// A fresh folder, removed with the value.
@@ -271,27 +328,4 @@ pub async fn eventually<T>(what: &str, mut condition: impl AsyncFnMut() -> Optio
         assert!(Instant::now() < deadline, "waited in vain until {what}");
         tokio::time::sleep(POLL_INTERVAL).await;
     }
-}
-
-/// The first line that `child` prints; none if it ends without one, or takes too long. The rest is read and dropped, so
-/// that the child never waits for a reader.
-fn first_line(child: &mut Child) -> Option<String> {
-    let mut lines = BufReader::new(child.stdout.take().expect("the output is a pipe")).lines();
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        let _ = sender.send(lines.next());
-        lines.for_each(drop);
-    });
-    receiver.recv_timeout(PATIENCE).ok()??.ok()
-}
-
-fn read(path: &Path) -> String {
-    fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
-}
-
-/// The last lines of a log.
-fn tail(text: &str) -> String {
-    const LINES_MAX: usize = 60;
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(LINES_MAX)..].join("\n")
 }

@@ -53,8 +53,58 @@ impl OpenStoreError {
             Self::RowsFile(_) => {
                 "check the disk; if read.db is damaged, stop the server and delete it: it is rebuilt from the events"
             }
-            Self::Events(_) => "see [event_store] in the settings; docs/operations/cluster.md tells each case",
-            Self::Rows(_) => "see [read_store] in the settings; docs/operations/cluster.md tells each case",
+            Self::Events(error) => advice_on_events(error),
+            Self::Rows(error) => advice_on_rows(error),
+        }
+    }
+}
+
+/// What to set where the event store elsewhere cannot be used.
+const fn advice_on_events(error: &OpenError) -> &'static str {
+    match error {
+        OpenError::Scheme { .. } | OpenError::Unparsable(_) | OpenError::NodePreference => {
+            "correct `event_store.url` (MILLRACE_EVENT_STORE__URL); docs/operations/cluster.md has its options"
+        }
+        OpenError::HostNotFound { .. } | OpenError::Refused { .. } | OpenError::NoAnswer { .. } => {
+            "start the event store, or correct host and port in `event_store.url`; this process may just be started again"
+        }
+        OpenError::TlsWanted { .. } | OpenError::TlsUnknown { .. } => {
+            "client and server must agree: see `tls` in `event_store.url`, and the server's own settings"
+        }
+        OpenError::CertificateNotTrusted { .. } => {
+            "set `event_store.ca_file` to the certificate of the authority that signed the server's; and the name in \
+             `event_store.url` must be one of those in the server's certificate"
+        }
+        OpenError::CertificateFile { .. } => "set `event_store.ca_file` to a file with certificates in PEM",
+        OpenError::UserWanted | OpenError::WrongCredentials => {
+            "set `event_store.username` and `event_store.password_file`"
+        }
+        OpenError::NotPermitted => {
+            "give the user of `event_store.username` the right, as docs/operations/cluster.md tells under *Rights*"
+        }
+        OpenError::NotReady(_) => {
+            "see the event store's own log: it may be starting, or have no leader; this process may just be started again"
+        }
+    }
+}
+
+/// What to set where the database of the read models cannot be used.
+const fn advice_on_rows(error: &PostgresOpenError) -> &'static str {
+    match error {
+        PostgresOpenError::Unreachable(_) | PostgresOpenError::NotReady(_) | PostgresOpenError::Store(_) => {
+            "start PostgreSQL, or correct `read_store.url`; this process may just be started again"
+        }
+        PostgresOpenError::Tls(_) => {
+            "set `read_store.ca_file` to the certificate of the authority that signed the server's; the name in \
+             `read_store.url` must be one of those in the server's certificate"
+        }
+        PostgresOpenError::Login(_) => "set user and `read_store.password_file`, or correct them; see pg_hba.conf",
+        PostgresOpenError::Database | PostgresOpenError::Encoding(_) | PostgresOpenError::Version(_) => {
+            "name in `read_store.url` a database that is made for Millrace: UTF-8, PostgreSQL 13 or later"
+        }
+        PostgresOpenError::ReadOnly(_) => "name the primary in `read_store.url`; a replica cannot be the read store",
+        PostgresOpenError::Schema(_) => {
+            "give the user of `read_store.url` a schema of its own; docs/operations/cluster.md has the rights"
         }
     }
 }
@@ -67,7 +117,8 @@ pub(crate) async fn open_events(config: &Config, file: &Path) -> Result<Arc<dyn 
         return Ok(Arc::new(opened.map_err(OpenStoreError::EventsFile)?));
     };
     let settings = &config.event_store;
-    let mut options = EventStoreDbOptions::try_new(url.expose())?;
+    let unusable = |error: OpenError| ConfigError::Unusable { key: "event_store.url", message: error.to_string() };
+    let mut options = EventStoreDbOptions::try_new(url.expose()).map_err(unusable)?;
     match (&settings.username, settings.password()?) {
         (Some(user), Some(password)) => options = options.with_user(user, password.expose()),
         (None, None) => {}

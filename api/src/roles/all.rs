@@ -14,7 +14,8 @@ pub async fn run(config: &Config, duty: Duty) -> Result<(), Failure> {
     let telemetry = Telemetry::install(config).map_err(broken)?;
     let server = Server::start(config, telemetry, duty).await?;
     let address = server.address();
-    tracing::info!(server.address = %address, "millrace serves on http://{address}");
+    let what = if duty == Duty::Work { "works; metrics and health" } else { "serves" };
+    tracing::info!(server.address = %address, "millrace {what} on http://{address}");
     print(&banner(config, &format!("http://{address}"), duty));
     server.run(asked_to_stop()).await?;
     tracing::info!("millrace has stopped; everything acknowledged is on disk");

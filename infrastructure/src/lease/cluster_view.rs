@@ -76,12 +76,15 @@ pub struct ClusterWatch {
 }
 
 impl ClusterWatch {
-    /// Watches until `lifecycle` stops. `lease` is what the nodes have. Shows nobody until the store has answered.
-    pub fn start(store: Arc<dyn ReadStore>, lease: Duration, lifecycle: &Lifecycle) -> Self {
+    /// Looks once, then watches until `lifecycle` stops. `lease` is what the nodes have. Shows nobody until the store has
+    /// answered.
+    pub async fn start(store: Arc<dyn ReadStore>, lease: Duration, lifecycle: &Lifecycle) -> Self {
         let (shown, view) = watch::channel(Arc::default());
         let timing = Timing::of(lease);
         let silence = Silence::new(timing.lease, timing.trust);
-        let watching = async move { Watching { store, timing, silence, shown, is_blind: false }.run().await };
+        let mut watching = Watching { store, timing, silence, shown, is_blind: false };
+        watching.look_or_tell().await;
+        let watching = async move { watching.run().await };
         let until = lifecycle.clone();
         lifecycle.spawn(async move {
             tokio::select! {
@@ -110,15 +113,19 @@ struct Watching {
 impl Watching {
     async fn run(mut self) {
         loop {
-            let looked = self.look().await;
-            if let Err(error) = &looked
-                && !self.is_blind
-            {
-                tracing::warn!(error = telemetry::with_causes(error), "the nodes of the cluster cannot be watched");
-            }
-            self.is_blind = looked.is_err();
             sleep(self.timing.round).await;
+            self.look_or_tell().await;
         }
+    }
+
+    async fn look_or_tell(&mut self) {
+        let looked = self.look().await;
+        if let Err(error) = &looked
+            && !self.is_blind
+        {
+            tracing::warn!(error = telemetry::with_causes(error), "the nodes of the cluster cannot be watched");
+        }
+        self.is_blind = looked.is_err();
     }
 
     async fn look(&mut self) -> Result<(), ReadStoreError> {

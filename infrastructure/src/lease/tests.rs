@@ -354,7 +354,7 @@ async fn whoever_only_watches_sees_the_living_and_changes_nothing() {
     let (one, two) = (cluster.node(1, &names(8), None).await, cluster.node(2, &names(8), Some(2)).await);
     let lifecycle = Lifecycle::new();
     let door = cluster.door();
-    let watch = ClusterWatch::start(Arc::clone(&door) as Arc<dyn ReadStore>, LEASE, &lifecycle);
+    let watch = ClusterWatch::start(Arc::clone(&door) as Arc<dyn ReadStore>, LEASE, &lifecycle).await;
     pass(seconds(4), &[&one, &two]).await;
     let view = watch.view().borrow().as_ref().clone();
     assert_eq!(view, one.view());

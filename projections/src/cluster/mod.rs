@@ -33,7 +33,7 @@ pub(crate) use self::{
     names::{Names, names_of},
     observer::{Observer, Observers},
     paused::follow_pauses,
-    report::{Reporting, report_regularly},
+    report::{Reporting, read_reports, report_regularly},
     slice_worker::SliceWorker,
     wire::{Ask, Refusal, Said},
 };
@@ -85,7 +85,7 @@ pub(crate) async fn join(
     rows.transaction(sql::create()).await?;
     let ClusterOptions { id, node, lease, works, leases_max, .. } = options;
     if !works {
-        let view = ClusterWatch::start(Arc::clone(rows), lease, lifecycle).view();
+        let view = ClusterWatch::start(Arc::clone(rows), lease, lifecycle).await.view();
         return Ok(Membership { id, leases: None, view });
     }
     let options = LeaseOptions { node, lease, leases_max };

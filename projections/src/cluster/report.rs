@@ -85,12 +85,13 @@ impl Reporting {
     fn show(&self, reports: &[Report], view: &ClusterView) {
         let work: Vec<&Work> = reports.iter().filter_map(|report| report.work.as_ref()).collect();
         self.monitor.has_applied(work.iter().map(|work| work.applied).sum());
-        self.monitor.is_to_pause(work.iter().find_map(|work| work.pause.clone()));
         if !self.leading.is_here() {
             let led = reports.iter().find_map(|report| report.lead.clone());
             self.monitor.is_led(led.map_or_else(|| self.without_lead(), LeadStatus::from));
         }
         self.is_in(self.state(&work, view));
+        // After the state: whoever sees the pause sees that it stands still.
+        self.monitor.is_to_pause(work.iter().find_map(|work| work.pause.clone()));
     }
 
     fn is_in(&self, state: ProjectionState) {
@@ -135,19 +136,18 @@ pub(crate) async fn report_regularly(
         if reports_itself && let Err(error) = write(&*rows, membership.id, &all, &mut written).await {
             tracing::debug!(error = %error, "a report was not written");
         }
-        if let Err(error) = read(&*rows, &membership, &all).await {
+        if read_reports(&*rows, &membership, &all).await {
+            failures = 0;
+        } else {
             failures += 1;
-            tracing::debug!(error = %error, "the reports cannot be read");
             if failures == FAILURES_SHOWN {
                 // What was said last may not be so any more.
-                let (error, next) = (format!("what others report cannot be read: {error}"), clock.now() + INTERVAL);
-                let state = ProjectionState::Retrying { error, attempts: failures, next };
+                let error = "what others report cannot be read: the read store does not answer".to_owned();
+                let state = ProjectionState::Retrying { error, attempts: failures, next: clock.now() + INTERVAL };
                 for reporting in &all {
                     reporting.is_in(state.clone());
                 }
             }
-        } else {
-            failures = 0;
         }
         tokio::select! {
             biased;
@@ -159,6 +159,15 @@ pub(crate) async fn report_regularly(
         // Otherwise a lead clears it away.
         let _ = rows.transaction(vec![sql::remove_reports(membership.id)]).await;
     }
+}
+
+/// Shows what all processes have said until now. False if it cannot be read.
+pub(crate) async fn read_reports(rows: &dyn ReadStore, membership: &Membership, all: &[Reporting]) -> bool {
+    let read = read(rows, membership, all).await;
+    if let Err(error) = &read {
+        tracing::debug!(error = %error, "the reports cannot be read");
+    }
+    read.is_ok()
 }
 
 async fn write(

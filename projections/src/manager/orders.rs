@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{Entry, ProjectionManager};
 use crate::{
     Difference, ManagerError, ParkedEvent, ParkedPage, Pause, ProjectionState, ProjectionStatus, RebuildEstimate,
-    RebuildProgress, Released, Repaired,
+    RebuildProgress, Released, Repaired, StandbyStatus,
     cluster::{Ask, Said},
     parking, rebuild,
     worker::Order,
@@ -117,7 +117,11 @@ impl ProjectionManager {
     pub async fn roll_back(&self, name: &str) -> Result<i64, ManagerError> {
         let entry = self.entry(name)?;
         let generation = self.have(entry, Ask::RollBack).await?.generation()?;
-        entry.until(|status| status.generation == Some(generation)).await;
+        // What served stands by: that is told by another way than what serves, so it may be seen later.
+        let stands_by = |standby: &StandbyStatus| standby.generation != generation;
+        entry
+            .until(|status| status.generation == Some(generation) && status.standby.as_ref().is_some_and(stands_by))
+            .await;
         Ok(generation)
     }
 
@@ -238,7 +242,10 @@ impl ProjectionManager {
 
     /// Folds these rows anew and compares.
     pub async fn check(&self, name: &str, keys: &[Uuid]) -> Result<Checkup, ManagerError> {
-        self.have(self.entry(name)?, Ask::Check { keys: keys.to_vec() }).await?.checked()
+        let entry = self.entry(name)?;
+        let checked = self.have(entry, Ask::Check { keys: keys.to_vec() }).await?.checked()?;
+        entry.until_known(&checked.differences).await;
+        Ok(checked)
     }
 
     /// Whether rows of the projection can be repaired one by one now.
@@ -254,7 +261,10 @@ impl ProjectionManager {
     /// Folds these rows anew and writes them: all of them or none.
     pub async fn repair(&self, name: &str, keys: &[Uuid]) -> Result<Vec<Repaired>, ManagerError> {
         self.can_repair(name)?;
-        self.have(self.entry(name)?, Ask::Repair { keys: keys.to_vec() }).await?.repaired()
+        let entry = self.entry(name)?;
+        let repaired = self.have(entry, Ask::Repair { keys: keys.to_vec() }).await?.repaired()?;
+        entry.until(|status| !status.differences.iter().any(|known| keys.contains(&known.key))).await;
+        Ok(repaired)
     }
 
     /// Folds everything anew into a generation of its own and compares it with the serving one, row by row. The
@@ -264,7 +274,9 @@ impl ProjectionManager {
         if !entry.serves_own() {
             return Err(ManagerError::NotServing(entry.context.name()));
         }
-        self.have(entry, Ask::Verify).await?.verified()
+        let report = self.have(entry, Ask::Verify).await?.verified()?;
+        entry.until_known(&report.differences).await;
+        Ok(report)
     }
 
     /// Has an order carried out: here, or by the process that leads the projection.
@@ -314,6 +326,12 @@ impl Entry {
         let mut changes = monitor.watch_changes();
         let seen = changes.wait_for(|_| is_so(&monitor.status()));
         let _ = tokio::time::timeout(SEEN_WITHIN, seen).await;
+    }
+
+    /// The last of them: of many, the first ones may be forgotten again.
+    async fn until_known(&self, found: &[Difference]) {
+        let Some(last) = found.last() else { return };
+        self.until(|status| status.differences.contains(last)).await;
     }
 
     async fn until_released(&self, key: Uuid, released: &Released) {

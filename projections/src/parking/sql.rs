@@ -1,5 +1,6 @@
 //! The table `projection_parked`.
 
+use domain::Timestamp;
 use infrastructure::{
     event_store::{Name, Revision, StreamId},
     read_store::{Cost, Query, ReadStore, ReadStoreError, Row, Statement, Value},
@@ -71,6 +72,14 @@ fn values(entry: &ParkedEvent) -> Vec<Value> {
         Value::Int(entry.version),
         Value::Text(entry.build.clone()),
     ]
+}
+
+/// Everything of one generation that failed is to be tried now.
+pub(crate) fn all_are_due(projection: &str, generation: i64, now: Timestamp) -> Statement {
+    let sql = "UPDATE projection_parked SET next_retry = $3 \
+               WHERE projection = $1 AND generation = $2 AND state = 'failed'";
+    let params = vec![Value::Text(projection.to_owned()), Value::Int(generation), Value::Timestamp(now)];
+    Statement::once(sql, params)
 }
 
 /// Removes these entries; rolls its transaction back if one is gone already.

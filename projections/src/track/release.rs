@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use domain::Timestamp;
 use infrastructure::{
     event_store::{Direction, Position, StoreError},
     read_store::ReadStoreError,
@@ -148,8 +147,15 @@ impl Track {
     }
 
     /// Everything that waits is due now.
-    pub(crate) fn all_are_due(&mut self, now: Timestamp) -> u64 {
-        self.parked.all_are_due(now)
+    pub(crate) async fn all_are_due(&mut self, context: &Context) -> Result<u64, ReadStoreError> {
+        let now = context.clock.now();
+        if context.is_shared {
+            // Whoever works on the slices next has to know it.
+            let mut statements = self.guard(context);
+            statements.push(sql::all_are_due(context.name(), self.generation, now));
+            context.rows.transaction(statements).await?;
+        }
+        Ok(self.parked.all_are_due(now))
     }
 
     /// Applies these entries of one key as far as they go. Gives how many, and where it failed.

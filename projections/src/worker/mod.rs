@@ -86,7 +86,6 @@ impl Worker {
         if !matches!(self.held, Held::Nothing) {
             self.serve(false);
         }
-        self.context.monitor.is_to_pause(self.pause.clone());
         self.show();
     }
 
@@ -178,6 +177,7 @@ impl Worker {
 
     /// Makes what it is doing visible.
     fn show(&self) {
+        self.context.monitor.is_to_pause(self.pause.clone());
         let state = match (&self.stopped, &self.pause, &self.held) {
             (Some(stopped), ..) => ProjectionState::Stopped(stopped.clone()),
             (None, Some(pause), _) if self.is_paused() => ProjectionState::Paused(pause.clone()),
@@ -208,12 +208,9 @@ impl Worker {
         };
         let is_caught_up = batch.is_caught_up;
         if let Some(at) = self.pause.as_ref().and_then(|pause| pause.at)
-            && batch.scanned_to > at
+            && let Err(error) = self.end_at(at, &mut batch).await
         {
-            // Not one event further than it was told.
-            batch.events.retain(|event| event.position <= at);
-            batch.scanned_to = at;
-            self.feed.forget();
+            return self.again(error.to_string(), 1);
         }
         match self.apply(&batch).await {
             Ok(()) => self.feed.is_well(),

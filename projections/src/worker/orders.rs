@@ -1,7 +1,7 @@
 //! Carrying out orders, between two batches.
 
 use infrastructure::{
-    event_store::Position,
+    event_store::{Batch, Position, StoreError},
     read_store::{ReadStoreError, Statement},
     telemetry::with_causes,
 };
@@ -14,7 +14,30 @@ use crate::{
     track::{ReleaseError, Released, Track},
 };
 
+/// How many times some parked keys are tried while whoever leads the projection holds it.
+const RETRY_ROUNDS: usize = 16;
+
 impl Worker {
+    /// Ends a batch where it is to stand still. Where positions are not counters, `at` may be none of the log, and nobody
+    /// could go on from there: it stands at the last event before.
+    pub(super) async fn end_at(&mut self, at: Position, batch: &mut Batch) -> Result<(), StoreError> {
+        if batch.scanned_to <= at {
+            return Ok(());
+        }
+        // Not one event further than it was told.
+        batch.events.retain(|event| event.position <= at);
+        batch.scanned_to = at;
+        if self.context.events.event_at(at).await?.is_none() {
+            let last = batch.events.last().map(|event| event.position).or(self.held.position()).unwrap_or_default();
+            batch.scanned_to = last;
+            if let Some(pause) = &mut self.pause {
+                pause.at = Some(last);
+            }
+        }
+        self.feed.forget();
+        Ok(())
+    }
+
     /// Carries an order out and answers. Whoever asked may have gone away, which changes nothing.
     pub(crate) async fn obey(&mut self, order: Order) {
         match order {
@@ -22,28 +45,31 @@ impl Worker {
             Order::Pause { pause, answer } => {
                 infrastructure::failpoint!("worker.pause");
                 self.pause = Some(pause);
-                self.context.monitor.is_to_pause(self.pause.clone());
                 self.show();
                 let _ = answer.send(());
             }
             Order::Resume(answer) => {
                 infrastructure::failpoint!("worker.resume");
                 self.pause = None;
-                self.context.monitor.is_to_pause(None);
                 self.go_on();
                 let _ = answer.send(());
             }
             Order::Release { key, answer } => drop(answer.send(self.release(key).await)),
             Order::ReleaseAll(answer) => {
-                let now = self.context.clock.now();
                 let count = match &mut self.held {
-                    Held::Track(track) => track.all_are_due(now),
-                    Held::Nothing | Held::Frozen(_) => 0,
+                    Held::Track(track) => track.all_are_due(&self.context).await,
+                    Held::Nothing | Held::Frozen(_) => Ok(0),
                 };
                 if self.stopped.is_some() {
                     self.retry_all_now().await;
+                } else if self.context.is_shared {
+                    self.retry_some_now().await;
                 }
-                let _ = answer.send(count);
+                match count {
+                    Ok(count) => drop(answer.send(count)),
+                    // Whoever asked sees that the order ends without an answer.
+                    Err(error) => tracing::warn!(error = %error, "parked keys are not tried: {error}"),
+                }
             }
             Order::Skip { key, position, reason, answer } => {
                 drop(answer.send(self.skip(key, position, &reason).await));
@@ -70,6 +96,17 @@ impl Worker {
                 return;
             }
             if !self.retry_due().await || self.stopped.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Whoever works on the slices sees what is due when it has to write something, or begins anew: not soon, where nothing
+    /// happens. So as many keys as do not keep the slices for long are tried here.
+    async fn retry_some_now(&mut self) {
+        for _ in 0..RETRY_ROUNDS {
+            let Held::Track(track) = &self.held else { return };
+            if track.parked.due(self.context.clock.now()).is_empty() || !self.retry_due().await {
                 return;
             }
         }

@@ -18,7 +18,7 @@ async fn what_makes_no_sense_changes_nothing_and_is_not_written_down() {
     let tea = shop::register(&operator, "TEA-1").await;
     shop::place(&alice, &tea.id).await;
     let (name, key, sets) = ("order_summary", last_key(&server), "product_sales");
-    let beyond = position_token(1_000);
+    let beyond = position_token(1_000_000_000);
     let long = "x".repeat(201);
     let many: Vec<String> = (0..1_001).map(|number| format!("{number:032x}")).collect();
     let events = server.events(0).len();
@@ -98,7 +98,7 @@ async fn a_row_whose_events_cannot_be_folded_is_not_repaired() {
     let key = last_key(&server);
     server.stop().await;
     // It was applied when it could still be read.
-    tests::events_db::write(&folder.path().join("events.db"), |db| db.replace(1, "{}"));
+    tests::events_db::write(&folder.path().join("events.db"), |db| db.replace_nth(1, "{}"));
     let server = Server::start_in(folder.path(), Start::default()).await;
     let operator = server.operator();
     let name = "product_catalog";

@@ -39,7 +39,7 @@ impl Double {
         let listener = bind(options.port).await;
         let address = listener.local_addr().expect("a bound socket has an address");
         let members = Arc::new(Members::new([(Database::fresh_id(), address)]));
-        let tls = options.has_tls.then(Tls::new);
+        let tls = options.has_tls.then(|| Tls::new(&options.names));
         Self::run(listener, database, members, 0, tls, options)
     }
 
@@ -145,7 +145,7 @@ impl Cluster {
         let address = |listener: &TcpListener| listener.local_addr().expect("a bound socket has an address");
         let members = listeners.iter().map(|listener| (Database::fresh_id(), address(listener)));
         let members = Arc::new(Members::new(members));
-        let tls = options.has_tls.then(Tls::new);
+        let tls = options.has_tls.then(|| Tls::new(&options.names));
         let run = |(index, listener)| {
             let (database, members) = (Arc::clone(&database), Arc::clone(&members));
             Double::run(listener, database, members, index, tls.clone(), options.clone())

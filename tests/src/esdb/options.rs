@@ -35,6 +35,8 @@ pub struct Options {
     pub port: u16,
     /// Whether it speaks TLS, with a certificate of its own that the connection string names.
     pub has_tls: bool,
+    /// The names in that certificate.
+    pub names: Vec<String>,
     /// The version it says it has.
     pub version: String,
     /// How it answers a repeated append.
@@ -52,6 +54,7 @@ impl Default for Options {
         Self {
             port: 0,
             has_tls: false,
+            names: vec!["127.0.0.1".to_owned(), "localhost".to_owned()],
             version: "24.10.6".to_owned(),
             repeats: Repeats::Whole,
             caught_up_says_where: true,

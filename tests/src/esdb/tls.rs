@@ -20,10 +20,9 @@ pub(super) struct Tls {
 }
 
 impl Tls {
-    /// A fresh certificate for this machine's own names.
-    pub(super) fn new() -> Arc<Self> {
-        let names = ["127.0.0.1".to_owned(), "localhost".to_owned()];
-        let certified = rcgen::generate_simple_self_signed(names).expect("plain names make a certificate");
+    /// A fresh certificate for these names.
+    pub(super) fn new(names: &[String]) -> Arc<Self> {
+        let certified = rcgen::generate_simple_self_signed(names.to_vec()).expect("plain names make a certificate");
         let folder = tempfile::tempdir().expect("a temporary folder");
         let tls = Self { acceptor: acceptor(&certified), folder };
         std::fs::write(tls.ca_file(), certified.cert.pem()).expect("a temporary folder can be written to");

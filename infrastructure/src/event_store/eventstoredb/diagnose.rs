@@ -126,22 +126,24 @@ async fn probe(node: &Node, options: &EventStoreDbOptions) -> Result<(), OpenErr
         Err(_) => return Err(no_answer("no answer in time")),
     };
     if options.uses_tls() {
-        probe_tls(connection, host, address, options).await
-    } else if speaks_http2(connection).await {
-        Ok(())
-    } else {
-        Err(OpenError::TlsWanted { address })
+        return probe_tls(connection, host, address, options).await;
+    }
+    match speaks_http2(connection).await {
+        Some(true) => Ok(()),
+        Some(false) => Err(OpenError::TlsWanted { address }),
+        None => Err(no_answer("it takes the connection and says nothing")),
     }
 }
 
-/// Whether the other side answers plain HTTP/2 with its settings. TLS would send an alert, or close.
-async fn speaks_http2(mut connection: TcpStream) -> bool {
+/// Whether the other side answers plain HTTP/2 with its settings. TLS would send an alert, or close; none: it is silent.
+async fn speaks_http2(mut connection: TcpStream) -> Option<bool> {
     let mut head = [0; 9];
     let talk = async {
         connection.write_all(HTTP2_HELLO).await?;
         connection.read_exact(&mut head).await
     };
-    matches!(timeout(STEP_MAX, talk).await, Ok(Ok(_))) && head[HTTP2_SETTINGS.0] == HTTP2_SETTINGS.1
+    let talked = timeout(STEP_MAX, talk).await.ok()?;
+    Some(talked.is_ok() && head[HTTP2_SETTINGS.0] == HTTP2_SETTINGS.1)
 }
 
 async fn probe_tls(

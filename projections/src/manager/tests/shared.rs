@@ -252,7 +252,7 @@ fn a_process_that_cannot_see_the_others_says_so_until_it_does() {
     world.rows.fail_queries(&errors);
     until(
         "it does not know",
-        || matches!(api.running.state("order_summary"), ProjectionState::Retrying { error, .. } if error.contains("cut")),
+        || matches!(api.running.state("order_summary"), ProjectionState::Retrying { error, .. } if error.contains("does not answer")),
     );
     world.rows.is_well();
     until("running", || api.running.state("order_summary") == ProjectionState::Running);

@@ -53,7 +53,8 @@ while read -r order; do
     esac
     echo done 2>/dev/null
 done
-[ -n "$pid" ] && kill -QUIT "$pid" 2>/dev/null && wait "$pid"
+# One that is frozen could not end.
+[ -n "$pid" ] && kill -CONT "$pid" 2>/dev/null && kill -QUIT "$pid" 2>/dev/null && wait "$pid"
 rm -rf "$folder"
 "#;
 
