@@ -15,9 +15,16 @@ use crate::ManagerError;
 
 /// The first event of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Origin {
-    pub(crate) position: Position,
-    pub(crate) event: Uuid,
+pub struct Origin {
+    /// Where it stands.
+    pub position: Position,
+    /// Its id.
+    pub event: Uuid,
+}
+
+/// The log that the read models are of, if they have seen one.
+pub(crate) async fn known(rows: &dyn ReadStore) -> Result<Option<Origin>, ReadStoreError> {
+    sql::read(rows).await
 }
 
 /// Refuses a log that the read models are not of. The bookkeeping must be prepared. Remembers the log of a new read store, as soon as it has an event.

@@ -24,3 +24,12 @@ pub(super) fn remember(origin: Origin) -> Statement {
     let params = vec![Value::Int(number_of(origin.position)), Value::Uuid(origin.event)];
     Statement::once(sql, params).must_change(1)
 }
+
+/// Remembers the first event of a copy instead. Rolls back if another log is remembered by now.
+pub(crate) fn replace(from: Option<Origin>, to: Origin) -> Statement {
+    let Some(from) = from else { return remember(to) };
+    let sql = "UPDATE projection_origin SET position = $1, event_id = $2 \
+               WHERE id = 1 AND position = $3 AND event_id = $4";
+    let of = |origin: Origin| [Value::Int(number_of(origin.position)), Value::Uuid(origin.event)];
+    Statement::once(sql, [of(to), of(from)].concat()).must_change(1)
+}

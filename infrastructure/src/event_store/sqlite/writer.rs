@@ -84,15 +84,38 @@ impl Writer {
 
     /// Appends; `bytes` is its size. Goes on by itself when the caller stops waiting.
     pub(super) async fn append(&self, append: Append, bytes: usize) -> Answer {
+        answered(self.enqueue(append, bytes).await?).await
+    }
+
+    /// Appends each, in this order, and waits for all of them.
+    pub(super) async fn append_in_order(&self, appends: impl Iterator<Item = (Append, usize)>) -> Vec<Answer> {
+        let (mut waiting, mut answers) = (Vec::new(), Vec::new());
+        for (append, bytes) in appends {
+            waiting.push(self.enqueue(append, bytes).await);
+        }
+        for queued in waiting {
+            answers.push(match queued {
+                Ok(answer) => answered(answer).await,
+                Err(error) => Err(error),
+            });
+        }
+        answers
+    }
+
+    async fn enqueue(&self, append: Append, bytes: usize) -> Result<oneshot::Receiver<Answer>, AppendError> {
         let (reply, answer) = oneshot::channel();
         let queue = self.queue.as_ref().expect("the queue is open until the writer is dropped");
-        if queue.send(Request { append, bytes, reply }).await.is_err() {
-            return Err(AppendError::NotWritten(StoreError::Stopped("the writer has ended".to_owned())));
+        match queue.send(Request { append, bytes, reply }).await {
+            Ok(()) => Ok(answer),
+            Err(_) => Err(AppendError::NotWritten(StoreError::Stopped("the writer has ended".to_owned()))),
         }
-        answer.await.unwrap_or_else(|_| {
-            Err(AppendError::OutcomeUnknown(StoreError::Stopped("the writer ended during the append".to_owned())))
-        })
     }
+}
+
+async fn answered(answer: oneshot::Receiver<Answer>) -> Answer {
+    answer.await.unwrap_or_else(|_| {
+        Err(AppendError::OutcomeUnknown(StoreError::Stopped("the writer ended during the append".to_owned())))
+    })
 }
 
 impl Drop for Writer {
