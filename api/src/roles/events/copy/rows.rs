@@ -53,9 +53,9 @@ impl Rows {
         if known.is_some() && known == origin(target).await? {
             return Ok(Self::Nothing("the read store belongs to the copy already"));
         }
-        if known.is_none() || known != origin(source).await? {
-            let what = known.map_or("it does not say which", |_| "its first event is another one");
-            return Err(CopyError::RowsOfAnotherLog(what.to_owned()).into());
+        // One that was started on an empty log does not know its first event yet. A server on the source would take it.
+        if known.is_some() && known != origin(source).await? {
+            return Err(CopyError::RowsOfAnotherLog("its first event is another one".to_owned()).into());
         }
         if bookmarks.furthest() > source.head().await? {
             return Err(CopyError::RowsAhead(bookmarks.furthest().value()).into());
