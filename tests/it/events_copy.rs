@@ -15,10 +15,11 @@ use std::{
 
 use infrastructure::event_store::{
     Append, EventStore, EventStoreDb, EventStoreDbOptions, ExpectedRevision, MemoryEventStore, Name, NewEvent,
-    Position, RecordedEvent, Revision, SqliteEventStore, SqliteEventStoreOptions, StreamId,
+    Position, RecordedEvent, Revision, SqliteEventStore, SqliteEventStoreOptions, SqliteEventVisitor, StreamId,
 };
 use tests::{
     binary::{self, Ran, millrace},
+    cluster::Cluster,
     contracts::event_store::whole_log,
     esdb::{Double, Options},
     random::Random,
@@ -54,7 +55,10 @@ impl Elsewhere {
             self.written += 1;
             let event = eventstore::EventData::binary("theirs", vec![7; bytes].into());
             let event = event.id(Uuid::from_u64_pair(u64::MAX, self.written));
-            self.client.append_to_stream("theirs-1", &Default::default(), event).await.expect("it is appended");
+            self.client
+                .append_to_stream("theirs-1", &eventstore::AppendToStreamOptions::default(), event)
+                .await
+                .expect("it is appended");
         }
     }
 
@@ -82,9 +86,7 @@ impl Elsewhere {
 
     /// Runs `millrace events` to its end.
     fn events(&self, data: &Path, arguments: &[&str]) -> Ran {
-        let output = self.command(data, &[&["events"], arguments].concat()).output().expect("it runs");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ran { code: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+        ran(&mut self.command(data, &[&["events"], arguments].concat()))
     }
 
     fn copy(&self, data: &Path, arguments: &[&[&str]]) -> Ran {
@@ -97,6 +99,13 @@ impl Elsewhere {
         let file = || fs::File::options().create(true).append(true).open(says).expect("a file");
         command.stdout(file()).stderr(file()).spawn().expect("it starts")
     }
+}
+
+/// Runs it to its end.
+fn ran(command: &mut Command) -> Ran {
+    let output = command.output().expect("it runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ran { code: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
 }
 
 /// Runs `millrace events` on this data directory alone.
@@ -200,11 +209,9 @@ async fn a_log_moves_there_across_kills_and_comes_back_event_by_event() {
             elsewhere.write_of_others().await;
         }
     }
-    println!("killed {killed_with_work_left} times with something left to copy");
     assert!(killed_with_work_left > 0, "it was never killed in the middle");
 
     let said = elsewhere.copy(&data, &[&TO_THE_CLUSTER]).ok();
-    println!("{said}");
     assert!(said.contains(&format!("verified: {} events of ", original.len())), "{said}");
     assert!(said.contains("ready to switch: start the servers with `event_store.url` set"), "{said}");
     let copied = whole_log(&there).await;
@@ -217,7 +224,6 @@ async fn a_log_moves_there_across_kills_and_comes_back_event_by_event() {
 
     // Back into another directory: the very same store.
     let returned = elsewhere.copy(&back, &[&BACK]).ok();
-    println!("{returned}");
     assert_eq!(digest(&returned), digest(&said));
     assert!(returned.contains("ready to switch, if no server runs"), "{returned}");
     assert_eq!(whole_log(&open(&back)).await, original);
@@ -234,22 +240,29 @@ async fn a_copy_back_goes_on_across_kills_too() {
     let mut elsewhere = Elsewhere::new().await;
     let there = elsewhere.open().await;
     let mut random = Random::new(3);
-    write_history(&there, &mut random, 100, 1_000).await;
+    write_history(&there, &mut random, 100, 1_500).await;
     elsewhere.write_of_others().await;
-    write_history(&there, &mut random, 100, 1_000).await;
+    write_history(&there, &mut random, 100, 1_500).await;
     let original = whole_log(&there).await;
-    let mut killed_with_work_left = 0;
+    let (mut killed_with_work_left, mut before) = (0, Position::START);
     for _ in 0..6 {
         let mut child = elsewhere.start_copy(&data, &[&BACK], &says);
-        eventually("there is a file", async || events_db(&data).exists().then_some(())).await;
-        tokio::time::sleep(Duration::from_millis(random.below(80))).await;
+        eventually("it copies", async || {
+            let head = SqliteEventVisitor::open(&events_db(&data)).ok()?.head().await.ok()?;
+            (head > before).then_some(())
+        })
+        .await;
         child.kill().expect("it is our child");
         child.wait().expect("it is our child");
         let now = whole_log(&open(&data)).await;
         assert_eq!(unplaced(&now), unplaced(&original[..now.len()]));
-        killed_with_work_left += u32::from(now.len() < original.len());
+        if now.len() == original.len() {
+            break;
+        }
+        killed_with_work_left += 1;
+        before = now.last().expect("it copies").position;
     }
-    println!("killed {killed_with_work_left} times with something left to copy");
+    assert!(killed_with_work_left > 0, "it was never killed in the middle");
     let said = elsewhere.copy(&data, &[&BACK]).ok();
     assert!(said.contains(&format!("verified: {} events of ", original.len())), "{said}");
     let copy = whole_log(&open(&data)).await;
@@ -293,8 +306,50 @@ async fn a_copy_follows_a_server_until_it_is_stopped_and_a_server_on_the_copy_se
     let server = Server::start_in(&cluster, elsewhere.start()).await;
     let (operator, alice) = (server.operator(), server.customer("alice"));
     let next = shop::place(&alice, &tea.id).await;
-    let mut served = shop::all_orders(&operator, &next.position).await;
-    assert!(served.remove(&next.id).is_some());
-    assert_eq!(served, orders);
+    let mut seen = shop::all_orders(&operator, &next.position).await;
+    assert!(seen.remove(&next.id).is_some());
+    assert_eq!(seen, orders);
     server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_fold_the_copy_while_it_is_followed_and_the_switch_finds_the_rows_there() {
+    let folder = temp_dir();
+    let [data, says] = ["data", "says"].map(|name| folder.path().join(name));
+    let cluster = Cluster::new().await;
+    let server = Server::start_in(&data, Start::default()).await;
+    let (operator, alice) = (server.operator(), server.customer("alice"));
+    let tea = shop::register(&operator, "TEA-1").await;
+    let mut command = binary::command(
+        &[],
+        ["events", "copy", "--follow"].map(OsString::from).into_iter().chain(TO_THE_CLUSTER.map(OsString::from)),
+    );
+    command.arg("--data-dir").arg(&data).envs(cluster.start("all", "console").environment);
+    let file = fs::File::create(&says).expect("a file");
+    let mut copy = command.stdout(file.try_clone().expect("a file")).stderr(file).spawn().expect("it starts");
+    let said = || fs::read_to_string(&says).expect("a file");
+    eventually("it follows", async || said().contains("nothing is left").then_some(())).await;
+    let worker = cluster.worker("worker-1").await;
+    for _ in 0..4 {
+        shop::place(&alice, &tea.id).await;
+    }
+    let last = shop::place(&alice, &tea.id).await;
+    let orders = shop::all_orders(&operator, &last.position).await;
+    server.stop().await;
+    let count = "SELECT count(*) FROM order_summary_g1";
+    eventually("the worker has folded the copy", async || (cluster.schema.run(count).await == ["5"]).then_some(()))
+        .await;
+    assert!(send_signal("TERM", copy.id()));
+    assert!(copy.wait().expect("it is our child").success(), "{}", said());
+    assert!(said().contains("verified: 6 events of 6 streams"), "{}", said());
+    assert!(said().contains("ready to switch: start the servers"), "{}", said());
+
+    let api = cluster.api("api-1").await;
+    let (operator, alice) = (api.operator(), api.customer("alice"));
+    let next = shop::place(&alice, &tea.id).await;
+    let mut seen = shop::all_orders(&operator, &next.position).await;
+    assert!(seen.remove(&next.id).is_some());
+    assert_eq!(seen, orders);
+    api.stop().await;
+    worker.stop().await;
 }

@@ -23,8 +23,8 @@ async fn prepared(rows: &dyn ReadStore, first: u64, checkpoints: &[u64], parked:
     assert_eq!((bookmarks.origin(), bookmarks.furthest()), (None, Position::START));
     let origin = origin::sql::replace(None, Origin { position: at(first), event: FIRST });
     let mut statements = vec![origin, slices::sql::insert("some", 1, u32::try_from(checkpoints.len()).unwrap(), at(0))];
-    for (slice, position) in checkpoints.iter().enumerate() {
-        let params = vec![Value::Int(slice as i64), Value::Int(position.cast_signed())];
+    for (slice, position) in (0_i64..).zip(checkpoints) {
+        let params = vec![Value::Int(slice), Value::Int(position.cast_signed())];
         let sql = "UPDATE projection_slices SET position = $2, epoch = 7 WHERE slice = $1";
         statements.push(Statement::once(sql, params).must_change(1));
     }
@@ -86,7 +86,9 @@ async fn what_does_not_fit_changes_nothing() {
     // A worker moves on, or another one carries over, between the look and the change.
     let seen = async || {
         let mut bookmarks = Bookmarks::read(&*rows).await.unwrap();
-        [(1, 50), (2, 60)].iter().for_each(|(from, to)| bookmarks.see(at(*from), at(*to)));
+        for (from, to) in [(1, 50), (2, 60)] {
+            bookmarks.see(at(from), at(to));
+        }
         bookmarks
     };
     for sql in

@@ -1,10 +1,7 @@
 //! What a copy refuses, and what its verification finds.
 
 use rusqlite::Connection;
-use tests::{
-    cluster::Cluster,
-    esdb::{Fault, FaultKind, Operation, Plan},
-};
+use tests::esdb::{Fault, FaultKind, Operation, Plan};
 
 use super::*;
 
@@ -139,10 +136,7 @@ async fn workers_keep_their_rows_from_being_carried_over() {
         let data = data.to_str().expect("a path");
         let arguments = [&["events", "copy", "--checkpoints", "--data-dir", data][..], &BACK[..]].concat();
         let mut command = binary::command(&[], arguments.iter().map(OsString::from));
-        command.envs(cluster.start("all", "console").environment);
-        let output = command.output().expect("it runs");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ran { code: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+        ran(command.envs(cluster.start("all", "console").environment))
     };
     let refused = back(&data);
     assert_refused(&refused, "COPY_NOT_READY");

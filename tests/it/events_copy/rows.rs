@@ -33,10 +33,7 @@ impl RowsIn {
 
     fn copy(&self, elsewhere: &Elsewhere, data: &Path, arguments: &[&str]) -> Ran {
         let mut command = elsewhere.command(data, &[&["events", "copy", "--checkpoints"], arguments].concat());
-        command.envs(self.start(None).environment);
-        let output = command.output().expect("it runs");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ran { code: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+        ran(command.envs(self.start(None).environment))
     }
 
     /// The checkpoints, as they are stored.
@@ -194,14 +191,14 @@ async fn go_there_and_back(rows: &RowsIn) {
     // The rows are those of before, and new events are applied to them.
     let next = shop::place(&alice.at(&server.url), &tea.id).await;
     assert!(position_of(&next.position) > copy.last().expect("events").position.value());
-    let mut served = shop::all_orders(&operator, &next.position).await;
-    assert!(served.remove(&next.id).is_some());
-    let mark = served.get_mut(&shipped.id).expect("an order")["trackingNumber"].take();
+    let mut seen = shop::all_orders(&operator, &next.position).await;
+    assert!(seen.remove(&next.id).is_some());
+    let mark = seen.get_mut(&shipped.id).expect("an order")["trackingNumber"].take();
     assert_eq!(mark, MARK);
-    served.get_mut(&shipped.id).expect("an order")["trackingNumber"] = orders[&shipped.id]["trackingNumber"].clone();
-    assert_eq!(served, orders);
+    seen.get_mut(&shipped.id).expect("an order")["trackingNumber"] = orders[&shipped.id]["trackingNumber"].clone();
+    assert_eq!(seen, orders);
     // A skip finds its event at the new position.
-    skip(&server, &stuck.id, key, moved(&log, &copy, bad)).await;
+    skip(&server, &stuck.id, key, moved(&log, &copy, bad));
     caught_up(&operator).await;
     server.stop().await;
 
@@ -219,13 +216,13 @@ async fn go_there_and_back(rows: &RowsIn) {
     assert!(numbers.contains(&(bad, "SKIPPED".to_owned())), "{numbers:?}");
     let very_last = shop::place(&alice.at(&server.url), &tea.id).await;
     assert_eq!(position_of(&very_last.position), log.len() as u64 + 3);
-    let served = shop::all_orders(&operator, &very_last.position).await;
-    assert_eq!(served.len(), orders.len() + 2);
-    assert_eq!(served[&shipped.id]["trackingNumber"], MARK);
+    let seen = shop::all_orders(&operator, &very_last.position).await;
+    assert_eq!(seen.len(), orders.len() + 2);
+    assert_eq!(seen[&shipped.id]["trackingNumber"], MARK);
     server.stop().await;
 }
 
-async fn skip(server: &Server, order: &str, key: Uuid, number: u64) {
+fn skip(server: &Server, order: &str, key: Uuid, number: u64) {
     let arguments =
         ["projections", "parked", "skip", NAME, &key.to_string(), &number.to_string(), "--reason", "a test"];
     let ran = server.millrace(&arguments);

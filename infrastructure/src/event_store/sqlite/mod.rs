@@ -108,15 +108,14 @@ impl SqliteEventStore {
         blocking(&self.scans, verify::verify).await
     }
 
-    /// Appends one after the other without waiting for each, so that they share the device's time. If one is over a
-    /// limit, none is sent; else an error names the first that failed by its index, and says nothing of the later ones.
-    pub async fn append_in_order(&self, appends: Vec<Append>) -> Result<(), (usize, AppendError)> {
-        let checked =
-            appends.iter().enumerate().map(|(index, append)| limits::check(append).map_err(|error| (index, error)));
-        let bytes: Vec<usize> = checked.collect::<Result<_, _>>()?;
-        let answers = self.writer.append_in_order(appends.into_iter().zip(bytes)).await;
-        let failed = answers.into_iter().enumerate().find_map(|(index, answer)| Some((index, answer.err()?)));
-        failed.map_or(Ok(()), Err)
+    /// Appends all of these in one transaction, in this order, or none of them. An error names the first that cannot be
+    /// written by its index.
+    pub async fn append_whole(&self, appends: Vec<Append>) -> Result<(), (usize, AppendError)> {
+        let mut bytes = 0;
+        for (index, append) in appends.iter().enumerate() {
+            bytes += limits::check(append).map_err(|error| (index, error))?;
+        }
+        self.writer.append_whole(appends, bytes).await
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
     data_dir::DataDir,
 };
 
-/// How many appends the embedded store is given at once. Their order is kept.
+/// How many appends the embedded store is given at once. They are written whole or not at all.
 const APPENDS_AT_ONCE: usize = 256;
 
 /// Opens the log that is copied.
@@ -70,7 +70,7 @@ impl Target {
         match &self.writer {
             Writer::Embedded(store) => {
                 for chunk in appends.chunks(APPENDS_AT_ONCE) {
-                    let written = store.append_in_order(chunk.to_vec()).await;
+                    let written = store.append_whole(chunk.to_vec()).await;
                     written.map_err(|(index, error)| refused(&chunk[index], error))?;
                 }
             }

@@ -69,7 +69,7 @@ pub(super) async fn run(config: &Config, args: &EventsCopyArgs) -> Result<(), Fa
             let verified = verify::verify(&source, copied.until, &target.log, |from, to| rows.see(from, to)).await?;
             print(&verified.to_string());
             switch::refuse_grown(&source, copied.until).await?;
-            print(&rows.carry_over(&target.log).await?);
+            print(rows.carry_over(&target.log).await?);
             print(&switch::steps(config, args.to));
         }
     }

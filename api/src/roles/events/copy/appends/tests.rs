@@ -42,7 +42,7 @@ fn neighbours_of_one_stream_go_together_and_nothing_changes_its_place() {
 
 #[test]
 fn an_append_keeps_to_the_limits_of_the_port() {
-    let many = (0..APPEND_EVENTS_MAX as u64 + 1).map(|revision| event(1, revision, 2)).collect();
+    let many = (0..=APPEND_EVENTS_MAX as u64).map(|revision| event(1, revision, 2)).collect();
     assert_eq!(shape(many), [(1, None, APPEND_EVENTS_MAX), (1, Some(APPEND_EVENTS_MAX as u64 - 1), 1)]);
     let half = APPEND_BYTES_MAX / 2;
     let large = [half, half, 2].iter().zip(5..).map(|(bytes, revision)| event(1, revision, *bytes)).collect();

@@ -31,9 +31,9 @@ fn every_part_of_an_event_but_its_position_counts() {
         |event| (event.metadata, event.data) = ("{}{".to_owned(), "\"a\":1}".to_owned()),
     ];
     for (index, change) in changes.iter().enumerate() {
-        let mut changed = event();
-        change(&mut changed);
-        assert_ne!(Checksum::default().with(&changed), known, "change {index}");
+        let mut other = event();
+        change(&mut other);
+        assert_ne!(Checksum::default().with(&other), known, "change {index}");
     }
     assert_eq!(Checksum::default().with(&RecordedEvent { position: Position::new(9_000), ..event() }), known);
     assert_ne!(known.with(&event()), known, "what came before counts");
