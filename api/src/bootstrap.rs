@@ -24,6 +24,7 @@ use tokio::net::TcpListener;
 
 use self::health::StoreHealth;
 pub use self::stores::OpenStoreError;
+pub(crate) use self::stores::{open_events, open_rows};
 use crate::{
     auth::{Authenticator, DevKey, DevKeyError, Issuer, KeyError, KeyFile},
     config::{Config, ConfigError, KeySource, Mode},
@@ -182,8 +183,8 @@ impl Core {
     /// there.
     pub async fn start(config: &Config, duty: Duty) -> Result<Self, StartError> {
         duty.check(config)?;
-        let events = stores::open_events(config, &DataDir::events_db(&config.data_dir)).await?;
-        let rows = stores::open_rows(config, &DataDir::read_db(&config.data_dir)).await?;
+        let events = open_events(config, &DataDir::events_db(&config.data_dir)).await?;
+        let rows = open_rows(config, &DataDir::read_db(&config.data_dir)).await?;
         let lifecycle = Lifecycle::new();
         let operator =
             Executor::new(Arc::clone(&events), Arc::new(SystemClock), lifecycle.clone(), executor_options(config));
@@ -202,7 +203,7 @@ impl Core {
 }
 
 /// Reads and recovers files where nobody else waits for the thread.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(work).await.expect("opening a file does not panic")
 }
 

@@ -7,7 +7,7 @@ mod tests;
 use std::{net::SocketAddr, path::PathBuf};
 
 use chrono::TimeDelta;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     auth::Role,
@@ -123,6 +123,9 @@ pub enum EventsCommand {
     Import(EventsImportArgs),
     /// Find the events that this build cannot read. Works while the server runs.
     Check(EventsCheckArgs),
+    /// Copy the log between the embedded store and the event store of the settings, and prove the copy. Run again, it
+    /// goes on.
+    Copy(EventsCopyArgs),
 }
 
 /// `millrace events tail`.
@@ -184,6 +187,34 @@ pub struct EventsCheckArgs {
     /// Check the structure of the event store's file as well. Takes minutes on a large one.
     #[arg(long)]
     pub structure: bool,
+}
+
+/// `millrace events copy`.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct EventsCopyArgs {
+    /// Where the events are. A server may run there.
+    #[arg(long, value_enum)]
+    pub from: EventsSide,
+    /// Where they go. It must be empty or hold the beginning of the same log; no server may run there.
+    #[arg(long, value_enum)]
+    pub to: EventsSide,
+    /// Go on with what is appended meanwhile, until interrupted; then verify.
+    #[arg(long)]
+    pub follow: bool,
+    /// Carry the read store of the settings over to the copy as well, so that nothing is rebuilt. Only when no server
+    /// runs on either side.
+    #[arg(long, conflicts_with = "follow")]
+    pub checkpoints: bool,
+}
+
+/// One of the two kinds of event store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EventsSide {
+    /// `events.db` in the data directory.
+    Embedded,
+    /// The event store that `event_store.url` names.
+    #[value(name = "eventstoredb")]
+    EventStoreDb,
 }
 
 impl Cli {

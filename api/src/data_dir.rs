@@ -133,6 +133,11 @@ impl DataDir {
         }
     }
 
+    /// Whether a process has the directory at `path`.
+    pub fn is_in_use(path: &Path) -> Result<bool, DataDirError> {
+        is_free(&path.join(LOCK)).map(|is_free| !is_free)
+    }
+
     /// Tells other processes where this one listens, until the announcement is dropped.
     pub fn announce(&self, server: &ServerInfo) -> Result<Announcement, DataDirError> {
         let file = self.path.join(SERVER);

@@ -12,6 +12,7 @@ mod edges;
 mod equivalence;
 mod errors_doc;
 mod esdb_double;
+mod events_copy;
 mod events_data;
 mod eventstoredb;
 mod faults;

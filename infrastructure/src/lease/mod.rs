@@ -55,6 +55,23 @@ pub async fn prepare(store: &dyn ReadStore) -> Result<(), ReadStoreError> {
     store.transaction(sql::create()).await
 }
 
+/// The names of the nodes that were seen to beat within `watched`, which takes that long. A node that was killed is not
+/// among them, one that beats once in a while only if `watched` is longer than that.
+pub async fn beating(store: &dyn ReadStore, watched: Duration) -> Result<Vec<String>, ReadStoreError> {
+    prepare(store).await?;
+    let before = sql::Table::of(&store.query(sql::read()).await?)?.nodes;
+    if before.is_empty() {
+        return Ok(Vec::new());
+    }
+    tokio::time::sleep(watched).await;
+    let after = sql::Table::of(&store.query(sql::read()).await?)?.nodes;
+    let beats = |(id, node): (Uuid, sql::NodeRow)| {
+        let stands_still = before.get(&id).is_some_and(|before| before.beat == node.beat);
+        (!stands_still).then_some(node.name)
+    };
+    Ok(after.into_iter().filter_map(beats).collect())
+}
+
 /// This process's part in the work.
 #[derive(Clone, Debug)]
 pub struct Leases {

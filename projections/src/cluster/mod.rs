@@ -74,6 +74,12 @@ impl Membership {
     }
 }
 
+/// Makes the tables that processes meet in, if they are not there.
+pub(crate) async fn prepare(rows: &dyn ReadStore) -> Result<(), ReadStoreError> {
+    lease::prepare(rows).await?;
+    rows.transaction(sql::create()).await
+}
+
 /// Makes the tables that processes meet in, and joins.
 pub(crate) async fn join(
     rows: &Arc<dyn ReadStore>,
@@ -81,8 +87,7 @@ pub(crate) async fn join(
     names: Vec<String>,
     lifecycle: &Lifecycle,
 ) -> Result<Membership, ReadStoreError> {
-    lease::prepare(&**rows).await?;
-    rows.transaction(sql::create()).await?;
+    prepare(&**rows).await?;
     let ClusterOptions { id, node, lease, works, leases_max, .. } = options;
     if !works {
         let view = ClusterWatch::start(Arc::clone(rows), lease, lifecycle).await.view();

@@ -17,9 +17,16 @@ use crate::{LogFault, ManagerError};
 
 /// An event by which a log is known again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Mark {
-    pub(crate) position: Position,
-    pub(crate) event: Uuid,
+pub struct Mark {
+    /// Where it stands.
+    pub position: Position,
+    /// Its id.
+    pub event: Uuid,
+}
+
+/// The first event of the log that the read models are of, if they have seen one.
+pub(crate) async fn first(rows: &dyn ReadStore) -> Result<Option<Mark>, ReadStoreError> {
+    Ok(sql::read(rows).await?.first)
 }
 
 /// What a read store remembers of its log.

@@ -48,3 +48,18 @@ pub(super) fn move_latest(latest: Mark) -> Statement {
 fn params(id: i64, mark: Mark) -> Vec<Value> {
     vec![Value::Int(id), Value::Int(number_of(mark.position)), Value::Uuid(mark.event)]
 }
+
+/// Remembers the first event of a copy instead, and no other until somebody looks. Rolls back if another log is remembered
+/// by now.
+pub(crate) fn replace(from: Option<Mark>, to: Mark) -> [Statement; 2] {
+    let replace = match from {
+        None => remember(to),
+        Some(from) => {
+            let sql = "UPDATE projection_origin SET position = $2, event_id = $3 \
+                       WHERE id = $1 AND position = $4 AND event_id = $5";
+            let params = [params(FIRST, to), params(FIRST, from).split_off(1)].concat();
+            Statement::once(sql, params).must_change(1)
+        }
+    };
+    [replace, Statement::once("DELETE FROM projection_origin WHERE id = $1", vec![Value::Int(LATEST)])]
+}

@@ -86,3 +86,19 @@ async fn who_looks_late_does_not_take_the_mark_back() {
         assert_eq!(sql::read(&*rows).await.unwrap().latest, Some(mark(expected)));
     }
 }
+
+#[tokio::test]
+async fn a_copy_takes_the_place_of_the_log_as_long_as_that_is_the_one_that_is_known() {
+    let (_folder, rows) = temp_rows();
+    crate::bookkeeping::prepare(&*rows).await.unwrap();
+    let ours = log(1).await;
+    grow(&ours, [2]).await;
+    keep_up(&ours, &*rows).await.unwrap();
+    let known = sql::read(&*rows).await.unwrap();
+    let copy = Mark { position: Position::new(70), event: Uuid::from_u128(1) };
+    let replaced = rows.transaction(sql::replace(Some(copy), copy).into()).await;
+    assert!(matches!(replaced, Err(ReadStoreError::Guard { .. })), "{replaced:?}");
+    assert_eq!(sql::read(&*rows).await.unwrap(), known);
+    rows.transaction(sql::replace(known.first, copy).into()).await.unwrap();
+    assert_eq!(sql::read(&*rows).await.unwrap(), Marks { first: Some(copy), latest: None });
+}

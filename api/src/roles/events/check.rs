@@ -8,7 +8,7 @@ use std::{
 use domain::{Event, EventPayload as _};
 use infrastructure::{
     codec::{self, DecodeError},
-    event_store::{EVENT_BYTES_MAX, Position, RecordedEvent, SqliteEventVisitor, StoreError},
+    event_store::{EVENT_BYTES_MAX, Position, RecordedEvent, StoreError},
 };
 
 use super::{
@@ -16,9 +16,8 @@ use super::{
         Failure,
         output::{note, print, try_print},
     },
-    open,
+    log::Log,
     progress::Progress,
-    store_failure,
 };
 use crate::{cli::EventsCheckArgs, config::Config};
 
@@ -67,7 +66,7 @@ struct Findings {
 
 /// Looks at every event that there is now.
 pub(super) async fn run(config: &Config, args: &EventsCheckArgs) -> Result<(), Failure> {
-    let events = open(config)?;
+    let events = Log::open(config).await?;
     if args.structure {
         check_structure(&events).await?;
     }
@@ -88,16 +87,21 @@ pub(super) async fn run(config: &Config, args: &EventsCheckArgs) -> Result<(), F
     })
 }
 
-async fn check_structure(events: &SqliteEventVisitor) -> Result<(), Failure> {
+async fn check_structure(events: &Log) -> Result<(), Failure> {
+    let Log::File(file) = events else {
+        let message = "the structure of an events.db can be checked, and the settings name another event store";
+        let advice = "leave out `--structure`: every event is read anyway; the event store checks its own files";
+        return Err(Failure::said("STRUCTURE_NOT_OURS", message, advice).typed());
+    };
     note("checking the structure of events.db; on a large one this takes minutes");
-    events.verify().await.map_err(|error| match error {
+    file.verify().await.map_err(|error| match error {
         StoreError::Corrupt(_) => Failure::new(
             "EVENTS_DAMAGED",
             &error,
             "check the device; restore a backup or import an export (docs/operations/embedded.md)",
         ),
         StoreError::Full | StoreError::Unavailable(_) | StoreError::Stopped(_) | StoreError::Format(_) => {
-            store_failure(&error)
+            events.failure(&error)
         }
     })?;
     print("the structure of events.db is whole");
@@ -105,14 +109,14 @@ async fn check_structure(events: &SqliteEventVisitor) -> Result<(), Failure> {
 }
 
 /// Gives how many events there are, and what is wrong with them; lists the first `limit` findings.
-async fn check_events(events: &SqliteEventVisitor, limit: usize) -> Result<(u64, Findings), Failure> {
-    let head = events.head().await.map_err(|error| store_failure(&error))?;
+async fn check_events(events: &Log, limit: usize) -> Result<(u64, Findings), Failure> {
+    let head = events.head().await?;
     let known = known_types();
     let (mut checked, mut listed, mut after) = (0, 0, Position::START);
     let mut findings = Findings::default();
-    let mut progress = Progress::start("check", 0, head.value());
+    let mut progress = Progress::start("check", 0, events.distance(after, head));
     while after < head {
-        let page = events.read_all(after, PAGE_EVENTS).await.map_err(|error| store_failure(&error))?;
+        let page = events.read_all(after, PAGE_EVENTS).await?;
         after = page.scanned_to;
         for event in page.events.iter().filter(|event| event.position <= head) {
             checked += 1;
@@ -125,6 +129,7 @@ async fn check_events(events: &SqliteEventVisitor, limit: usize) -> Result<(u64,
             findings.events += u64::from(!found.is_empty());
             progress.advance();
         }
+        progress.left(events.distance(after, head));
         if page.is_end {
             break;
         }

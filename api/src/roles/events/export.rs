@@ -2,14 +2,13 @@
 
 use std::path::Path;
 
-use infrastructure::event_store::{AllPage, Position, SqliteEventVisitor};
+use infrastructure::event_store::{AllPage, Position};
 
 use super::{
     super::{Failure, output::print},
     archive::{ArchiveError, ArchiveWriter, Manifest, Wanted},
-    open,
+    log::Log,
     progress::Progress,
-    store_failure,
 };
 use crate::{cli::EventsExportArgs, config::Config};
 
@@ -18,8 +17,8 @@ const PAGE_EVENTS: usize = 8_192;
 
 /// Exports, or goes on with an export.
 pub(super) async fn run(config: &Config, args: &EventsExportArgs) -> Result<(), Failure> {
-    let events = open(config)?;
-    let head = events.head().await.map_err(|error| store_failure(&error))?.value();
+    let events = Log::open(config).await?;
+    let head = events.head().await?.value();
     if let Some(until) = args.until.filter(|until| *until > head) {
         return Err(Failure {
             code: "POSITION_BEYOND_END".into(),
@@ -39,27 +38,28 @@ pub(super) async fn run(config: &Config, args: &EventsExportArgs) -> Result<(), 
 }
 
 /// An export that is gone on with must be of this log: its last event stands in the log where it says.
-async fn refuse_other_store(events: &SqliteEventVisitor, archive: &ArchiveWriter, dir: &Path) -> Result<(), Failure> {
+async fn refuse_other_store(events: &Log, archive: &ArchiveWriter, dir: &Path) -> Result<(), Failure> {
     let Some(earlier) = archive.earlier() else { return Ok(()) };
-    let before = Position::new(earlier.position.value() - 1);
-    let page = events.read_all(before, 1).await.map_err(|error| store_failure(&error))?;
-    if page.events.first() == Some(earlier) {
+    if events.event_at(earlier.position).await?.as_ref() == Some(earlier) {
         return Ok(());
     }
     let what = format!("it is of another event store, which has another event at position {}", earlier.position);
     Err(ArchiveError::Mismatch { dir: dir.to_owned(), what }.into())
 }
 
-async fn write(events: &SqliteEventVisitor, mut archive: ArchiveWriter) -> Result<Manifest, Failure> {
+async fn write(events: &Log, mut archive: ArchiveWriter) -> Result<Manifest, Failure> {
     let as_of = archive.manifest().as_of;
-    let mut progress = Progress::start("export", archive.manifest().count, as_of);
-    let read = async |after: Position| events.read_all(after, PAGE_EVENTS).await.map_err(|error| store_failure(&error));
+    let left = |after: Position| events.distance(after, Position::new(as_of));
+    let there = archive.manifest().count;
+    let mut progress = Progress::start("export", there, there + left(archive.position()));
+    let read = async |after: Position| events.read_all(after, PAGE_EVENTS).await;
     let mut page = read(archive.position()).await?;
     let mut write = |page: &AllPage| {
         for event in page.events.iter().take_while(|event| event.position.value() <= as_of) {
             archive.add(event)?;
             progress.advance();
         }
+        progress.left(left(page.scanned_to));
         Ok::<_, Failure>(())
     };
     while !page.is_end && page.scanned_to.value() < as_of {

@@ -86,7 +86,8 @@ fn failure(error: &ImportError) -> Failure {
 }
 
 fn out_of_sequence(error: &OutOfSequence) -> Failure {
-    let advice = "the embedded store holds whole logs only, whose positions and revisions are counters without gaps";
+    let advice = "the embedded store holds whole logs only, whose positions and revisions are counters without gaps; a \
+                  log of the event store of the settings comes here with `millrace events copy`";
     Failure::new("EXPORT_NOT_GAPLESS", error, advice)
 }
 

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use infrastructure::event_store::{Position, RecordedEvent, Revision, SqliteEventVisitor, StreamId};
+use infrastructure::event_store::{Position, RecordedEvent, Revision, StreamId};
 use serde_json::{json, value::RawValue};
 use uuid::Uuid;
 
 use super::{
     super::{Failure, asked_to_stop, output::try_print},
-    open, store_failure,
+    log::Log,
 };
 use crate::{
     cli::{EventsPrintArgs, EventsTailArgs},
@@ -22,7 +22,7 @@ const TAIL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Prints the events that are there, oldest first.
 pub(super) async fn print_all(config: &Config, args: &EventsPrintArgs) -> Result<(), Failure> {
-    let events = open(config)?;
+    let events = Log::open(config).await?;
     let limit = args.limit.unwrap_or(usize::MAX);
     let after = Position::new(args.after.unwrap_or(0));
     match &args.stream {
@@ -33,16 +33,16 @@ pub(super) async fn print_all(config: &Config, args: &EventsPrintArgs) -> Result
 
 /// Prints events as they are appended, until interrupted.
 pub(super) async fn tail(config: &Config, args: &EventsTailArgs) -> Result<(), Failure> {
-    let events = open(config)?;
+    let events = Log::open(config).await?;
     let stream = args.stream.as_deref().map(stream_id).transpose()?;
     let mut after = match args.after {
         Some(after) => Position::new(after),
-        None => events.head().await.map_err(|error| store_failure(&error))?,
+        None => events.head().await?,
     };
     let stop = asked_to_stop();
     tokio::pin!(stop);
     loop {
-        let page = events.read_all(after, PAGE_EVENTS).await.map_err(|error| store_failure(&error))?;
+        let page = events.read_after(after, PAGE_EVENTS).await?;
         after = page.scanned_to;
         for event in page.events.iter().filter(|event| stream.as_ref().is_none_or(|stream| *stream == event.stream)) {
             if !try_print(&line(event)) {
@@ -58,9 +58,9 @@ pub(super) async fn tail(config: &Config, args: &EventsTailArgs) -> Result<(), F
     }
 }
 
-async fn print_log(events: &SqliteEventVisitor, mut after: Position, mut left: usize) -> Result<(), Failure> {
+async fn print_log(events: &Log, mut after: Position, mut left: usize) -> Result<(), Failure> {
     while left > 0 {
-        let page = events.read_all(after, left.min(PAGE_EVENTS)).await.map_err(|error| store_failure(&error))?;
+        let page = events.read_after(after, left.min(PAGE_EVENTS)).await?;
         after = page.scanned_to;
         left -= page.events.len();
         if !page.events.iter().all(|event| try_print(&line(event))) || page.is_end {
@@ -70,15 +70,10 @@ async fn print_log(events: &SqliteEventVisitor, mut after: Position, mut left: u
     Ok(())
 }
 
-async fn print_stream(
-    events: &SqliteEventVisitor,
-    stream: &StreamId,
-    after: Position,
-    mut left: usize,
-) -> Result<(), Failure> {
+async fn print_stream(events: &Log, stream: &StreamId, after: Position, mut left: usize) -> Result<(), Failure> {
     let mut from = Revision::FIRST;
     while left > 0 {
-        let page = events.read_stream(stream, from, PAGE_EVENTS).await.map_err(|error| store_failure(&error))?;
+        let page = events.read_stream(stream, from, PAGE_EVENTS).await?;
         let Some(last) = page.events.last() else { break };
         from = last.revision.next();
         for event in page.events.iter().filter(|event| event.position > after).take(left) {

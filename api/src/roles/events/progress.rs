@@ -34,6 +34,14 @@ impl Progress {
         Self { what, total, done, bar, last_line: Instant::now() }
     }
 
+    /// So many are left, as far as is known now: where positions are no counters, the total is an estimate.
+    pub(super) fn left(&mut self, left: u64) {
+        self.total = self.done + left;
+        if let Some(bar) = &self.bar {
+            bar.set_length(self.total);
+        }
+    }
+
     /// One more event is done.
     pub(super) fn advance(&mut self) {
         self.done += 1;

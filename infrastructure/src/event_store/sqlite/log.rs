@@ -91,6 +91,16 @@ impl Log {
         written
     }
 
+    /// Writes all of `appends` in one transaction, or none: the first that is refused is told by its index.
+    pub(super) fn write_whole(&mut self, appends: &[Append]) -> Result<Result<(), (usize, AppendError)>, BatchFailure> {
+        let written = transact_whole(&self.connection, &mut self.known, appends);
+        match &written {
+            Ok(Ok(())) => self.known.committed = self.known.last,
+            Ok(Err(_)) | Err(_) => self.known.forget_uncommitted(),
+        }
+        written
+    }
+
     /// The connection, for checkpoints between two batches.
     pub(super) fn connection(&self) -> &Connection {
         &self.connection
@@ -129,6 +139,25 @@ fn transact(connection: &Connection, known: &mut Known, appends: &[Append]) -> R
             Err(error) => Err(rolled_back(connection, failure::of_commit(&error))),
         },
         Err(error) => Err(rolled_back(connection, failure::before_commit(&error))),
+    }
+}
+
+fn transact_whole(
+    connection: &Connection,
+    known: &mut Known,
+    appends: &[Append],
+) -> Result<Result<(), (usize, AppendError)>, BatchFailure> {
+    run(connection, "BEGIN IMMEDIATE").map_err(|error| failure::before_commit(&error))?;
+    let answers = match Batch::run(connection, known, appends) {
+        Ok(answers) => answers,
+        Err(error) => return Err(rolled_back(connection, failure::before_commit(&error))),
+    };
+    let refused = answers.into_iter().enumerate().find_map(|(index, answer)| Some((index, answer.err()?)));
+    let ended = run(connection, if refused.is_some() { "ROLLBACK" } else { "COMMIT" });
+    match (refused, ended) {
+        (None, Ok(())) => Ok(Ok(())),
+        (Some(refused), Ok(())) => Ok(Err(refused)),
+        (None | Some(_), Err(error)) => Err(rolled_back(connection, failure::of_commit(&error))),
     }
 }
 

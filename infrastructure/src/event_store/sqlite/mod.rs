@@ -107,6 +107,16 @@ impl SqliteEventStore {
     pub async fn verify(&self) -> Result<(), StoreError> {
         blocking(&self.scans, verify::verify).await
     }
+
+    /// Appends all of these in one transaction, in this order, or none of them. An error names the first that cannot be
+    /// written by its index.
+    pub async fn append_whole(&self, appends: Vec<Append>) -> Result<(), (usize, AppendError)> {
+        let mut bytes = 0;
+        for (index, append) in appends.iter().enumerate() {
+            bytes += limits::check(append).map_err(|error| (index, error))?;
+        }
+        self.writer.append_whole(appends, bytes).await
+    }
 }
 
 #[async_trait]

@@ -79,6 +79,47 @@ async fn a_full_device_fails_appends_until_there_is_room_again() {
 }
 
 #[tokio::test]
+async fn appends_that_belong_together_are_written_in_their_order_or_not_at_all() {
+    let (_folder, path) = folder();
+    let store = open(&path).unwrap();
+    let first = first_append(vec![event("order.placed.v1", 10)]);
+    let more = |after: &Append, expected: u64| {
+        let expected = ExpectedRevision::Exact(Revision::new(expected));
+        Append { expected, events: vec![event("order.shipped.v1", 10)].into(), ..after.clone() }
+    };
+    let other = first_append(vec![event("order.placed.v1", 10), event("order.shipped.v1", 10)]);
+    // The second append needs the first one; the fourth is wrong, the third is over a limit.
+    let whole = vec![first.clone(), more(&first, 0), other.clone(), more(&first, 1)];
+    let mut wrong = whole.clone();
+    wrong[3] = more(&first, 7);
+    let conflict = AppendError::WrongExpectedRevision { actual: Some(Revision::new(1)) };
+    assert_eq!(store.append_whole(wrong.clone()).await, Err((3, conflict)));
+    wrong[2] = first_append(vec![]);
+    assert!(matches!(store.append_whole(wrong).await, Err((2, AppendError::Refused(_)))));
+    *store.writer.fault.lock().unwrap() = Some(|connection| set_pages_max(connection, 1));
+    let large = vec![first.clone(), first_append(vec![event("order.placed.v1", 100_000)])];
+    assert_eq!(store.append_whole(large).await, Err((0, AppendError::NotWritten(StoreError::Full))));
+    *store.writer.fault.lock().unwrap() = Some(|connection| set_pages_max(connection, 1_000_000));
+    assert!(log_of(&store).await.is_empty());
+    assert_eq!(*store.tail().borrow(), Position::START);
+
+    // The same again is a success that changes nothing, whoever writes at the same time.
+    for _ in 0..2 {
+        let single = first_append(vec![event("order.cancelled.v1", 10)]);
+        let (written, appended) = tokio::join!(store.append_whole(whole.clone()), store.append(single));
+        assert_eq!(written, Ok(()));
+        appended.unwrap();
+    }
+    let log = log_of(&store).await;
+    let expected: Vec<_> = whole.iter().flat_map(|append| append.events.iter().map(|event| event.id)).collect();
+    let is_whole = |event: &&RecordedEvent| &*event.type_name != "order.cancelled.v1";
+    assert_eq!(log.iter().filter(is_whole).map(|event| event.id).collect::<Vec<_>>(), expected);
+    assert_eq!(log.len(), expected.len() + 2);
+    assert_eq!(*store.tail().borrow(), Position::new(log.len() as u64));
+    store.verify().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_panic_of_the_writer_leaves_nobody_waiting_and_reads_go_on() {
     let (_folder, path) = folder();
     let store = open(&path).unwrap();

@@ -16,7 +16,7 @@ use super::{
     super::{Append, AppendError, Appended, Position, StoreError},
     checkpoint::Checkpoints,
     failure::{self, BatchFailure},
-    log::{Answers, Log},
+    log::Log,
 };
 use crate::telemetry;
 
@@ -45,10 +45,26 @@ pub(super) struct Writer {
 #[cfg(test)]
 pub(super) type Fault = Arc<std::sync::Mutex<Option<fn(&rusqlite::Connection)>>>;
 
-struct Request {
+type WholeAnswer = Result<(), (usize, AppendError)>;
+
+/// What waits in the queue.
+enum Request {
+    One(One),
+    Whole(Whole),
+}
+
+/// An append that shares its transaction with others.
+struct One {
     append: Append,
     bytes: usize,
     reply: oneshot::Sender<Answer>,
+}
+
+/// Appends that are written together or not at all.
+struct Whole {
+    appends: Vec<Append>,
+    bytes: usize,
+    reply: oneshot::Sender<WholeAnswer>,
 }
 
 impl Writer {
@@ -85,14 +101,27 @@ impl Writer {
     /// Appends; `bytes` is its size. Goes on by itself when the caller stops waiting.
     pub(super) async fn append(&self, append: Append, bytes: usize) -> Answer {
         let (reply, answer) = oneshot::channel();
-        let queue = self.queue.as_ref().expect("the queue is open until the writer is dropped");
-        if queue.send(Request { append, bytes, reply }).await.is_err() {
-            return Err(AppendError::NotWritten(StoreError::Stopped("the writer has ended".to_owned())));
-        }
-        answer.await.unwrap_or_else(|_| {
-            Err(AppendError::OutcomeUnknown(StoreError::Stopped("the writer ended during the append".to_owned())))
-        })
+        self.enqueue(Request::One(One { append, bytes, reply })).await?;
+        answer.await.unwrap_or_else(|_| Err(ended_meanwhile()))
     }
+
+    /// Appends all of these in one transaction, or none.
+    pub(super) async fn append_whole(&self, appends: Vec<Append>, bytes: usize) -> WholeAnswer {
+        let (reply, answer) = oneshot::channel();
+        let whole = Whole { appends, bytes, reply };
+        self.enqueue(Request::Whole(whole)).await.map_err(|error| (0, error))?;
+        answer.await.unwrap_or_else(|_| Err((0, ended_meanwhile())))
+    }
+
+    async fn enqueue(&self, request: Request) -> Result<(), AppendError> {
+        let queue = self.queue.as_ref().expect("the queue is open until the writer is dropped");
+        let sent = queue.send(request).await;
+        sent.map_err(|_| AppendError::NotWritten(StoreError::Stopped("the writer has ended".to_owned())))
+    }
+}
+
+fn ended_meanwhile() -> AppendError {
+    AppendError::OutcomeUnknown(StoreError::Stopped("the writer ended during the append".to_owned()))
 }
 
 impl Drop for Writer {
@@ -133,7 +162,7 @@ impl Batch {
         self.appends.len() < BATCH_APPENDS_MAX && self.bytes < BATCH_BYTES_MAX
     }
 
-    fn add(&mut self, request: Request) {
+    fn add(&mut self, request: One) {
         let events = request.append.events.len();
         self.events += events;
         self.bytes += request.bytes + events * EVENT_OVERHEAD_BYTES;
@@ -144,15 +173,48 @@ impl Batch {
 
 impl Worker {
     fn run(mut self, mut requests: mpsc::Receiver<Request>) {
-        while let Some(first) = requests.blocking_recv() {
+        let mut next = None;
+        while let Some(request) = next.take().or_else(|| requests.blocking_recv()) {
             let mut batch = Batch::default();
-            batch.add(first);
+            match request {
+                Request::One(first) => batch.add(first),
+                Request::Whole(whole) => {
+                    self.answer_whole(whole);
+                    continue;
+                }
+            }
             while batch.has_room()
                 && let Ok(request) = requests.try_recv()
             {
-                batch.add(request);
+                match request {
+                    Request::One(more) => batch.add(more),
+                    Request::Whole(whole) => {
+                        next = Some(Request::Whole(whole));
+                        break;
+                    }
+                }
             }
             self.answer(batch);
+        }
+    }
+
+    fn answer_whole(&mut self, Whole { appends, bytes, reply }: Whole) {
+        let events = appends.iter().map(|append| append.events.len()).sum();
+        let answer = match &self.stopped {
+            Some(reason) => Err((0, AppendError::NotWritten(StoreError::Stopped(reason.clone())))),
+            None => match self.guarded(|log| log.write_whole(&appends)) {
+                Ok(answer) => {
+                    self.publish();
+                    answer
+                }
+                Err(failure) => Err((0, self.fail(failure))),
+            },
+        };
+        let is_written = answer.is_ok();
+        // An error means that the caller has stopped waiting.
+        let _ = reply.send(answer);
+        if is_written {
+            self.after_commit(events, bytes + events * EVENT_OVERHEAD_BYTES);
         }
     }
 
@@ -161,7 +223,7 @@ impl Worker {
             let answer = AppendError::NotWritten(StoreError::Stopped(reason.clone()));
             return reply_all(batch.replies, &answer);
         }
-        match self.write(&batch) {
+        match self.guarded(|log| log.write(&batch.appends)) {
             Ok(answers) => {
                 // Before the answers, so that nobody who has one can find the tail behind it.
                 self.publish();
@@ -171,35 +233,43 @@ impl Worker {
                 }
                 metrics::histogram!(telemetry::APPEND_BATCH_EVENTS)
                     .record(f64::from(u32::try_from(batch.events).unwrap_or(u32::MAX)));
-                if let Err(reason) = self.checkpoints.after_commit(self.log.connection(), batch.events, batch.bytes) {
-                    self.stop(reason);
-                }
+                self.after_commit(batch.events, batch.bytes);
             }
-            Err(failure) => self.failed(failure, batch.replies),
+            Err(failure) => {
+                let answer = self.fail(failure);
+                reply_all(batch.replies, &answer);
+            }
+        }
+    }
+
+    fn after_commit(&mut self, events: usize, bytes: usize) {
+        if let Err(reason) = self.checkpoints.after_commit(self.log.connection(), events, bytes) {
+            self.stop(reason);
         }
     }
 
     /// A panic inside is a failure like others: the thread goes on, to tell everybody that it writes no more.
-    fn write(&mut self, batch: &Batch) -> Result<Answers, BatchFailure> {
+    fn guarded<T>(&mut self, write: impl FnOnce(&mut Log) -> Result<T, BatchFailure>) -> Result<T, BatchFailure> {
         catch_unwind(AssertUnwindSafe(|| {
             #[cfg(test)]
             if let Some(fault) = self.fault.lock().unwrap().take() {
                 fault(self.log.connection());
             }
-            self.log.write(&batch.appends)
+            write(&mut self.log)
         }))
         .unwrap_or_else(|_| Err(failure::unknown("the writer panicked".to_owned())))
     }
 
-    fn failed(&mut self, failure: BatchFailure, replies: Vec<oneshot::Sender<Answer>>) {
+    /// What everybody is answered whose transaction failed.
+    fn fail(&mut self, failure: BatchFailure) -> AppendError {
         if failure.answer == AppendError::NotWritten(StoreError::Full) && !self.is_full {
             self.is_full = true;
             tracing::error!("the event store's device is full; appends fail until there is room");
         }
-        reply_all(replies, &failure.answer);
         if let Some(reason) = failure.stop {
             self.stop(reason);
         }
+        failure.answer
     }
 
     fn publish(&mut self) {
