@@ -80,7 +80,12 @@ async fn connections_that_break_in_any_way_cost_time_and_nothing_else() {
     while report.faults() < faults {
         let planned = schedule.next();
         let healed = fault(&bench, &planned, &mut report).await;
+        let before = report.resumed.len();
         resume(&bench, &subscribers, &load, &product, healed, &mut report).await;
+        let slow = report.resumed[before..].iter().max().filter(|resumed| **resumed > RESUME);
+        if let Some(slow) = slow {
+            say(&format!("connection faults: told only after {slow:.1?}, once this was healed: {planned:?}"));
+        }
     }
 
     stop.store(true, Ordering::Relaxed);
