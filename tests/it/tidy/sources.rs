@@ -142,7 +142,8 @@ fn a_slice_is_recognised_by_path_type_and_category() {
 
 #[test]
 fn the_executor_alone_appends() {
-    let may = ["infrastructure/src/execute", "infrastructure/src/event_store"];
+    // What is copied was decided when it was appended at first.
+    let may = ["infrastructure/src/execute", "infrastructure/src/event_store", "api/src/roles/events/copy"];
     let crates = ["domain", "infrastructure", "projections", "api"];
     let others = production(&crates).filter(|source| !may.iter().any(|path| source.is_under(path)));
     let mut problems = Vec::new();
