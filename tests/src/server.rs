@@ -97,8 +97,10 @@ impl Server {
         let mut arguments: Vec<OsString> = vec!["--listen".into(), "127.0.0.1:0".into(), "--data-dir".into()];
         arguments.push(data_dir.clone().into());
         let has_role = more.iter().any(|argument| argument == "serve" || argument == "work");
-        // Settings of its own may be those of production, where nobody here can sign in.
-        let has_settings = more.iter().any(|argument| argument == "--config");
+        // Settings of its own may be those of production, where nobody here can sign in; and whoever counts what a server
+        // reports of requests counts its own.
+        let is_left_alone = more.iter().any(|argument| argument == "--config")
+            || environment.iter().any(|(name, _)| name.starts_with("MILLRACE_OTLP"));
         arguments.extend(more);
         let is_pair = profile::is_cluster() && !has_role;
         let stores = is_pair.then(|| Stores::open(&data_dir));
@@ -128,7 +130,7 @@ impl Server {
             server.pid = server.announced_pid();
             server.process.pid = server.pid;
         }
-        if is_pair && !has_settings {
+        if is_pair && !is_left_alone {
             server.sees_its_worker().await;
         }
         Ok(server)

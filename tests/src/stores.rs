@@ -10,6 +10,7 @@ use std::{
     future::Future,
     path::{Path, PathBuf},
     sync::{Arc, LazyLock, Mutex, PoisonError, mpsc},
+    time::Instant,
 };
 
 use infrastructure::event_store::{
@@ -24,6 +25,7 @@ use crate::{
     esdb::{Double, Options},
     log::LoggedEvent,
     postgres::PostgresSchema,
+    server::{PATIENCE, POLL_INTERVAL},
 };
 
 /// Runs the doubles: a test that waits for a command blocks its own thread, and the double must answer that command.
@@ -52,9 +54,7 @@ impl Stores {
         fs::create_dir_all(data_dir).expect("a data directory");
         let file = data_dir.join("events.db");
         let double = wait(async move {
-            let engine = SqliteEventStore::open(&file, SqliteEventStoreOptions::default()).expect("the events' file");
-            let engine: Arc<dyn EventStore> = Arc::new(engine);
-            Double::start(engine, Options { has_tls: false, ..Options::default() }).await
+            Double::start(engine(&file).await, Options { has_tls: false, ..Options::default() }).await
         });
         Self { double: Some(double), schema: schema(data_dir), reader: Mutex::default() }
     }
@@ -102,6 +102,18 @@ impl Drop for Stores {
             double.kill().await;
             double.database().close().await;
         });
+    }
+}
+
+/// The events' file. A process that this one has just started holds copies of its locks until it is itself.
+async fn engine(file: &Path) -> Arc<dyn EventStore> {
+    let began = Instant::now();
+    loop {
+        match SqliteEventStore::open(file, SqliteEventStoreOptions::default()) {
+            Ok(engine) => return Arc::new(engine),
+            Err(error) => assert!(began.elapsed() < PATIENCE, "the events' file does not open: {error}"),
+        }
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
