@@ -35,18 +35,20 @@ enum Runs {
 use Runs::{OnBoth, Once};
 
 /// Every module of this binary.
-const MODULES: [(&str, Runs); 24] = [
+const MODULES: [(&str, Runs); 26] = [
     ("both_profiles", Once("it is the re-run itself")),
     ("cli", OnBoth),
     ("cluster", Once("it has the cluster's processes and stores as it is")),
     ("cluster_faults", Once("processes of the cluster as it is")),
     ("cluster_start", Once("processes of the cluster as it is")),
+    ("connection_faults", Once("processes of the cluster as it is")),
     ("contracts", Once("adapters, each of them, without a server")),
     ("crash", Once("kill -9 of the one process that has the files; cluster.rs does it to several")),
     ("edges", OnBoth),
     ("equivalence", Once("read models against a second reading of the log, without a server")),
     ("errors_doc", Once("a document")),
     ("esdb_double", Once("the double itself")),
+    ("events_copy", Once("logs that move from one profile to the other")),
     ("events_data", Once("`millrace events export`, `import` and `check` on the files of the embedded event store")),
     ("eventstoredb", Once("the adapter, without a server")),
     ("faults", OnBoth),
@@ -65,9 +67,9 @@ const MODULES: [(&str, Runs); 24] = [
 /// Tests of modules that run on both which are about the embedded engine, or about no server at all: each with why.
 const EMBEDDED_ONLY: [(&str, &str); 16] = [
     ("cli::a_rebuild_works_with_a_running_server_and_without", "it deletes the file read.db"),
-    ("cli::a_tail_prints_events_as_they_come_and_ends_well", "`events tail` reads the file events.db"),
+    ("cli::a_tail_prints_events_as_they_come_and_ends_well", "the file events.db; events_copy.rs has the other log"),
     ("cli::an_unknown_projection_is_refused_with_the_known_ones", "without a server, with the files"),
-    ("cli::events_are_printed_by_place_number_and_stream", "`events print` reads the file events.db, and counts"),
+    ("cli::events_are_printed_by_place_number_and_stream", "positions that count; events_copy.rs has the other log"),
     ("cli::the_committed_schema_is_the_one_of_this_build", "no server"),
     ("cli::the_settings_that_apply_are_printed_without_secrets", "no server"),
     ("cli::there_is_no_token_for_production", "no server"),
