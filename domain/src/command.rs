@@ -7,7 +7,8 @@ use crate::{
     operator::OperatorCommand,
     order::OrderCommand,
     product::ProductCommand,
-    values::{OrderId, ProductId},
+    stock::StockCommand,
+    values::{OrderId, ProductId, StockId},
 };
 
 /// A command and the aggregate it is for.
@@ -17,6 +18,8 @@ pub enum Command {
     Product(ProductId, ProductCommand),
     /// For one order.
     Order(OrderId, OrderCommand),
+    /// For the stock of one SKU in one warehouse.
+    Stock(StockId, StockCommand),
     /// For the one log of operators.
     Operator(OperatorCommand),
 }

@@ -12,6 +12,7 @@ mod event;
 pub mod operator;
 pub mod order;
 pub mod product;
+pub mod stock;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod values;

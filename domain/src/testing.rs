@@ -10,8 +10,10 @@ use crate::{
     operator::{OperatorAction, OperatorCommand, OperatorEvent},
     order::{CancelReason, Catalogue, OrderCommand, OrderEvent, OrderLine, RequestedLine},
     product::{Offer, ProductEvent, ProductState, id_of},
+    stock::{self, ReleaseReason, StockCommand, StockEvent},
     values::{
-        Actor, Currency, CustomerId, Id, IdKind, Label, Money, OrderId, ProductId, ProjectionName, Quantity, Sku,
+        Actor, Currency, CustomerId, Id, IdKind, Label, Money, OrderId, Pieces, ProductId, ProjectionName, Quantity,
+        Sku, StockId, Warehouse,
     },
 };
 
@@ -210,6 +212,58 @@ pub fn order_shipped() -> OrderEvent {
 /// The customer has the order.
 pub fn order_delivered() -> OrderEvent {
     OrderEvent::Delivered { order: the_order(), at: now() }
+}
+
+/// A number of pieces.
+pub fn pieces(number: i64) -> Pieces {
+    Pieces::try_new(number).expect("a valid number of pieces")
+}
+
+/// The stock of `TEA-1` in the one warehouse: every stock test is about it.
+pub fn the_stock() -> StockId {
+    stock::id_of(&sku("TEA-1"), &Warehouse::default())
+}
+
+/// Until when reservations are kept: half an hour.
+pub fn kept_until() -> Timestamp {
+    now() + chrono::TimeDelta::minutes(30)
+}
+
+/// The command that brings in pieces of `TEA-1`.
+pub fn receive(number: i64) -> StockCommand {
+    let (sku, warehouse, pieces) = (sku("TEA-1"), Warehouse::default(), pieces(number));
+    StockCommand::Receive { sku, warehouse, pieces, reference: None }
+}
+
+/// The command that promises pieces to an order.
+pub fn reserve(order: OrderId, number: i64) -> StockCommand {
+    StockCommand::Reserve { order, pieces: pieces(number), until: kept_until() }
+}
+
+/// Pieces of `TEA-1` came in.
+pub fn stock_received(number: i64) -> StockEvent {
+    let (stock, sku, warehouse, pieces) = (the_stock(), sku("TEA-1"), Warehouse::default(), pieces(number));
+    StockEvent::Received { stock, sku, warehouse, pieces, reference: None, at: now() }
+}
+
+/// There are more or fewer than was thought.
+pub fn stock_adjusted(change: i64) -> StockEvent {
+    StockEvent::Adjusted { stock: the_stock(), change, reason: label("counted"), at: now() }
+}
+
+/// Pieces are promised to an order.
+pub fn stock_reserved(order: OrderId, number: i64) -> StockEvent {
+    StockEvent::Reserved { stock: the_stock(), order, pieces: pieces(number), until: kept_until(), at: now() }
+}
+
+/// They are free again.
+pub fn stock_released(order: OrderId, number: i64, reason: ReleaseReason) -> StockEvent {
+    StockEvent::Released { stock: the_stock(), order, pieces: pieces(number), reason, at: now() }
+}
+
+/// They left the house.
+pub fn stock_committed(order: OrderId, number: i64) -> StockEvent {
+    StockEvent::Committed { stock: the_stock(), order, pieces: pieces(number), at: now() }
 }
 
 /// The command of Olga, who runs the shop.

@@ -103,6 +103,8 @@ id_kinds! {
     ProductId ProductKind "product"
     /// One customer.
     CustomerId CustomerKind "customer"
+    /// The pieces of one SKU in one warehouse. Derived from both.
+    StockId StockKind "stock"
     /// The log of what operators did. There is one.
     OperatorLogId OperatorLogKind "operator_log"
 }
