@@ -6,9 +6,10 @@
 use crate::{
     operator::OperatorCommand,
     order::OrderCommand,
+    payment::PaymentCommand,
     product::ProductCommand,
     stock::StockCommand,
-    values::{OrderId, ProductId, StockId},
+    values::{OrderId, PaymentId, ProductId, StockId},
 };
 
 /// A command and the aggregate it is for.
@@ -20,6 +21,8 @@ pub enum Command {
     Order(OrderId, OrderCommand),
     /// For the stock of one SKU in one warehouse.
     Stock(StockId, StockCommand),
+    /// For one payment.
+    Payment(PaymentId, PaymentCommand),
     /// For the one log of operators.
     Operator(OperatorCommand),
 }

@@ -8,8 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Decider as _, operator, operator::OperatorEvent, order, order::OrderEvent, product, product::ProductEvent, stock,
-    stock::StockEvent,
+    Decider as _, operator, operator::OperatorEvent, order, order::OrderEvent, payment, payment::PaymentEvent, product,
+    product::ProductEvent, stock, stock::StockEvent,
 };
 
 /// An enum of events that serde writes externally tagged: `{"order.placed.v1": {...}}`.
@@ -31,13 +31,16 @@ pub enum Event {
     Order(OrderEvent),
     /// Something happened to a stock.
     Stock(StockEvent),
+    /// Something happened to a payment.
+    Payment(PaymentEvent),
     /// An operator did something.
     Operator(OperatorEvent),
 }
 
 impl EventPayload for Event {
     fn types() -> Vec<&'static str> {
-        [ProductEvent::types(), OrderEvent::types(), StockEvent::types(), OperatorEvent::types()].concat()
+        [ProductEvent::types(), OrderEvent::types(), StockEvent::types(), PaymentEvent::types(), OperatorEvent::types()]
+            .concat()
     }
 
     fn deserialize_tagged<'de, D: Deserializer<'de>>(type_name: &str, tagged: D) -> Result<Self, D::Error> {
@@ -45,6 +48,7 @@ impl EventPayload for Event {
             product::Product::CATEGORY => ProductEvent::deserialize(tagged).map(Event::Product),
             order::Order::CATEGORY => OrderEvent::deserialize(tagged).map(Event::Order),
             stock::Stock::CATEGORY => StockEvent::deserialize(tagged).map(Event::Stock),
+            payment::Payment::CATEGORY => PaymentEvent::deserialize(tagged).map(Event::Payment),
             operator::Operator::CATEGORY => OperatorEvent::deserialize(tagged).map(Event::Operator),
             _ => Err(serde::de::Error::custom(format_args!("no aggregate has events of type {type_name}"))),
         }
@@ -66,6 +70,12 @@ impl From<OrderEvent> for Event {
 impl From<StockEvent> for Event {
     fn from(event: StockEvent) -> Self {
         Self::Stock(event)
+    }
+}
+
+impl From<PaymentEvent> for Event {
+    fn from(event: PaymentEvent) -> Self {
+        Self::Payment(event)
     }
 }
 

@@ -11,6 +11,7 @@ mod decider;
 mod event;
 pub mod operator;
 pub mod order;
+pub mod payment;
 pub mod product;
 pub mod stock;
 #[cfg(any(test, feature = "testing"))]

@@ -9,11 +9,12 @@ use crate::{
     Decider, Timestamp,
     operator::{OperatorAction, OperatorCommand, OperatorEvent},
     order::{CancelReason, Catalogue, OrderCommand, OrderEvent, OrderLine, RequestedLine},
+    payment::{DeclineReason, PaymentEvent},
     product::{Offer, ProductEvent, ProductState, id_of},
     stock::{self, ReleaseReason, StockCommand, StockEvent},
     values::{
-        Actor, Currency, CustomerId, Id, IdKind, Label, Money, OrderId, Pieces, ProductId, ProjectionName, Quantity,
-        Sku, StockId, Warehouse,
+        Actor, CaptureId, Currency, CustomerId, Id, IdKind, Label, Money, OrderId, PaymentId, PaymentToken, Pieces,
+        ProductId, ProjectionName, Quantity, RefundId, Sku, StockId, Warehouse,
     },
 };
 
@@ -264,6 +265,81 @@ pub fn stock_released(order: OrderId, number: i64, reason: ReleaseReason) -> Sto
 /// They left the house.
 pub fn stock_committed(order: OrderId, number: i64) -> StockEvent {
     StockEvent::Committed { stock: the_stock(), order, pieces: pieces(number), at: now() }
+}
+
+/// The payment every payment test is about, of [`the_order`].
+pub fn the_payment() -> PaymentId {
+    id(3)
+}
+
+/// A token.
+pub fn token(text: &str) -> PaymentToken {
+    PaymentToken::parse(text).expect("a valid token")
+}
+
+/// Money is to be held for [`the_order`].
+pub fn payment_requested(amount: Money) -> PaymentEvent {
+    let (payment, order, token) = (the_payment(), the_order(), token("tok_visa"));
+    PaymentEvent::Requested { payment, order, amount, token, at: now() }
+}
+
+/// It is held.
+pub fn payment_authorised(amount: Money) -> PaymentEvent {
+    let (payment, order, reference) = (the_payment(), the_order(), label("auth-1"));
+    PaymentEvent::Authorised { payment, order, amount, reference, at: now() }
+}
+
+/// It is not held, and will not be.
+pub fn payment_declined(reason: DeclineReason) -> PaymentEvent {
+    PaymentEvent::Declined { payment: the_payment(), order: the_order(), reason, at: now() }
+}
+
+/// Money is to be taken.
+pub fn capture_requested(capture: CaptureId, amount: Money) -> PaymentEvent {
+    PaymentEvent::CaptureRequested { payment: the_payment(), order: the_order(), capture, amount, at: now() }
+}
+
+/// Money was taken.
+pub fn payment_captured(capture: CaptureId, amount: Money) -> PaymentEvent {
+    PaymentEvent::Captured { payment: the_payment(), order: the_order(), capture, amount, at: now() }
+}
+
+/// Money was not taken.
+pub fn capture_failed(capture: CaptureId) -> PaymentEvent {
+    let (payment, order, reason) = (the_payment(), the_order(), label("no"));
+    PaymentEvent::CaptureFailed { payment, order, capture, reason, at: now() }
+}
+
+/// What is left is to be let go of.
+pub fn void_requested() -> PaymentEvent {
+    PaymentEvent::VoidRequested { payment: the_payment(), order: the_order(), at: now() }
+}
+
+/// It is held no longer.
+pub fn payment_voided() -> PaymentEvent {
+    PaymentEvent::Voided { payment: the_payment(), order: the_order(), at: now() }
+}
+
+/// It was held too long.
+pub fn payment_expired() -> PaymentEvent {
+    PaymentEvent::Expired { payment: the_payment(), order: the_order(), at: now() }
+}
+
+/// Money is to be given back.
+pub fn refund_requested(refund: RefundId, amount: Money) -> PaymentEvent {
+    let (payment, order, reason) = (the_payment(), the_order(), label("returned"));
+    PaymentEvent::RefundRequested { payment, order, refund, amount, reason, at: now() }
+}
+
+/// Money was given back.
+pub fn payment_refunded(refund: RefundId, amount: Money) -> PaymentEvent {
+    PaymentEvent::Refunded { payment: the_payment(), order: the_order(), refund, amount, at: now() }
+}
+
+/// Money was not given back.
+pub fn refund_failed(refund: RefundId) -> PaymentEvent {
+    let (payment, order, reason) = (the_payment(), the_order(), label("no"));
+    PaymentEvent::RefundFailed { payment, order, refund, reason, at: now() }
 }
 
 /// The command of Olga, who runs the shop.

@@ -103,6 +103,29 @@ fn a_warehouse_is_lower_case_and_refuses_white_space_and_symbols() {
 }
 
 #[test]
+fn a_payment_token_is_never_the_number_of_a_card_and_is_not_shown() {
+    for text in ["tok_visa", "pm_1N-x.y/z=", "4242424242424241", "42", &"x".repeat(PAYMENT_TOKEN_BYTES_MAX)] {
+        assert_eq!(PaymentToken::parse(text).expect("valid").as_str(), text);
+    }
+    for text in ["4242424242424242", "4242-4242-4242-4242", "378282246310005"] {
+        assert_eq!(PaymentToken::parse(text), Err(PaymentTokenError::CardNumber), "{text:?}");
+    }
+    for text in ["", "a b", "tök", "a\n", &"x".repeat(PAYMENT_TOKEN_BYTES_MAX + 1)] {
+        assert_eq!(PaymentToken::parse(text), Err(PaymentTokenError::Malformed), "{text:?}");
+    }
+    assert_eq!(format!("{:?}", PaymentToken::parse("tok_visa").expect("valid")), "PaymentToken(..)");
+}
+
+#[test]
+fn a_difference_is_never_negative_and_of_one_currency() {
+    let dollar = Money::try_new(1, Currency::USD).expect("in range");
+    assert_eq!(eur(5).checked_sub(eur(5)), Ok(Money::zero(Currency::EUR)));
+    assert_eq!(eur(5).checked_sub(eur(6)), Err(MoneyError::Negative));
+    assert!(matches!(eur(5).checked_sub(dollar), Err(MoneyError::CurrencyMismatch { .. })));
+    assert!(Money::zero(Currency::EUR).is_zero() && !eur(1).is_zero());
+}
+
+#[test]
 fn a_number_of_pieces_is_never_negative_and_has_an_end() {
     let full = i64::try_from(PIECES_MAX).expect("it is small");
     for number in [0, 1, full] {
@@ -144,6 +167,7 @@ proptest! {
         let _ = Money::parse(&text, Currency::EUR);
         let _ = Sku::parse(&text);
         let _ = Warehouse::parse(&text);
+        let _ = PaymentToken::parse(&text);
         let _ = Label::parse(&text);
         let _ = Actor::parse(&text);
         let _ = ProjectionName::parse(&text);
