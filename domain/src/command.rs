@@ -6,8 +6,10 @@
 use crate::{
     operator::OperatorCommand,
     order::OrderCommand,
+    payment::PaymentCommand,
     product::ProductCommand,
-    values::{OrderId, ProductId},
+    stock::StockCommand,
+    values::{OrderId, PaymentId, ProductId, StockId},
 };
 
 /// A command and the aggregate it is for.
@@ -17,6 +19,10 @@ pub enum Command {
     Product(ProductId, ProductCommand),
     /// For one order.
     Order(OrderId, OrderCommand),
+    /// For the stock of one SKU in one warehouse.
+    Stock(StockId, StockCommand),
+    /// For one payment.
+    Payment(PaymentId, PaymentCommand),
     /// For the one log of operators.
     Operator(OperatorCommand),
 }

@@ -8,7 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Decider as _, operator, operator::OperatorEvent, order, order::OrderEvent, product, product::ProductEvent,
+    Decider as _, operator, operator::OperatorEvent, order, order::OrderEvent, payment, payment::PaymentEvent, product,
+    product::ProductEvent, stock, stock::StockEvent,
 };
 
 /// An enum of events that serde writes externally tagged: `{"order.placed.v1": {...}}`.
@@ -28,19 +29,26 @@ pub enum Event {
     Product(ProductEvent),
     /// Something happened to an order.
     Order(OrderEvent),
+    /// Something happened to a stock.
+    Stock(StockEvent),
+    /// Something happened to a payment.
+    Payment(PaymentEvent),
     /// An operator did something.
     Operator(OperatorEvent),
 }
 
 impl EventPayload for Event {
     fn types() -> Vec<&'static str> {
-        [ProductEvent::types(), OrderEvent::types(), OperatorEvent::types()].concat()
+        [ProductEvent::types(), OrderEvent::types(), StockEvent::types(), PaymentEvent::types(), OperatorEvent::types()]
+            .concat()
     }
 
     fn deserialize_tagged<'de, D: Deserializer<'de>>(type_name: &str, tagged: D) -> Result<Self, D::Error> {
         match type_name.split('.').next().unwrap_or_default() {
             product::Product::CATEGORY => ProductEvent::deserialize(tagged).map(Event::Product),
             order::Order::CATEGORY => OrderEvent::deserialize(tagged).map(Event::Order),
+            stock::Stock::CATEGORY => StockEvent::deserialize(tagged).map(Event::Stock),
+            payment::Payment::CATEGORY => PaymentEvent::deserialize(tagged).map(Event::Payment),
             operator::Operator::CATEGORY => OperatorEvent::deserialize(tagged).map(Event::Operator),
             _ => Err(serde::de::Error::custom(format_args!("no aggregate has events of type {type_name}"))),
         }
@@ -56,6 +64,18 @@ impl From<ProductEvent> for Event {
 impl From<OrderEvent> for Event {
     fn from(event: OrderEvent) -> Self {
         Self::Order(event)
+    }
+}
+
+impl From<StockEvent> for Event {
+    fn from(event: StockEvent) -> Self {
+        Self::Stock(event)
+    }
+}
+
+impl From<PaymentEvent> for Event {
+    fn from(event: PaymentEvent) -> Self {
+        Self::Payment(event)
     }
 }
 

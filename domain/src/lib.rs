@@ -11,7 +11,9 @@ mod decider;
 mod event;
 pub mod operator;
 pub mod order;
+pub mod payment;
 pub mod product;
+pub mod stock;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod values;

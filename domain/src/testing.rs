@@ -9,9 +9,12 @@ use crate::{
     Decider, Timestamp,
     operator::{OperatorAction, OperatorCommand, OperatorEvent},
     order::{CancelReason, Catalogue, OrderCommand, OrderEvent, OrderLine, RequestedLine},
+    payment::{DeclineReason, PaymentEvent},
     product::{Offer, ProductEvent, ProductState, id_of},
+    stock::{self, ReleaseReason, StockCommand, StockEvent},
     values::{
-        Actor, Currency, CustomerId, Id, IdKind, Label, Money, OrderId, ProductId, ProjectionName, Quantity, Sku,
+        Actor, CaptureId, Currency, CustomerId, Id, IdKind, Label, Money, OrderId, PaymentId, PaymentToken, Pieces,
+        ProductId, ProjectionName, Quantity, RefundId, Sku, StockId, Warehouse,
     },
 };
 
@@ -210,6 +213,133 @@ pub fn order_shipped() -> OrderEvent {
 /// The customer has the order.
 pub fn order_delivered() -> OrderEvent {
     OrderEvent::Delivered { order: the_order(), at: now() }
+}
+
+/// A number of pieces.
+pub fn pieces(number: i64) -> Pieces {
+    Pieces::try_new(number).expect("a valid number of pieces")
+}
+
+/// The stock of `TEA-1` in the one warehouse: every stock test is about it.
+pub fn the_stock() -> StockId {
+    stock::id_of(&sku("TEA-1"), &Warehouse::default())
+}
+
+/// Until when reservations are kept: half an hour.
+pub fn kept_until() -> Timestamp {
+    now() + chrono::TimeDelta::minutes(30)
+}
+
+/// The command that brings in pieces of `TEA-1`.
+pub fn receive(number: i64) -> StockCommand {
+    let (sku, warehouse, pieces) = (sku("TEA-1"), Warehouse::default(), pieces(number));
+    StockCommand::Receive { sku, warehouse, pieces, reference: None }
+}
+
+/// The command that promises pieces to an order.
+pub fn reserve(order: OrderId, number: i64) -> StockCommand {
+    StockCommand::Reserve { order, pieces: pieces(number), until: kept_until() }
+}
+
+/// Pieces of `TEA-1` came in.
+pub fn stock_received(number: i64) -> StockEvent {
+    let (stock, sku, warehouse, pieces) = (the_stock(), sku("TEA-1"), Warehouse::default(), pieces(number));
+    StockEvent::Received { stock, sku, warehouse, pieces, reference: None, at: now() }
+}
+
+/// There are more or fewer than was thought.
+pub fn stock_adjusted(change: i64) -> StockEvent {
+    StockEvent::Adjusted { stock: the_stock(), change, reason: label("counted"), at: now() }
+}
+
+/// Pieces are promised to an order.
+pub fn stock_reserved(order: OrderId, number: i64) -> StockEvent {
+    StockEvent::Reserved { stock: the_stock(), order, pieces: pieces(number), until: kept_until(), at: now() }
+}
+
+/// They are free again.
+pub fn stock_released(order: OrderId, number: i64, reason: ReleaseReason) -> StockEvent {
+    StockEvent::Released { stock: the_stock(), order, pieces: pieces(number), reason, at: now() }
+}
+
+/// They left the house.
+pub fn stock_committed(order: OrderId, number: i64) -> StockEvent {
+    StockEvent::Committed { stock: the_stock(), order, pieces: pieces(number), at: now() }
+}
+
+/// The payment every payment test is about, of [`the_order`].
+pub fn the_payment() -> PaymentId {
+    id(3)
+}
+
+/// A token.
+pub fn token(text: &str) -> PaymentToken {
+    PaymentToken::parse(text).expect("a valid token")
+}
+
+/// Money is to be held for [`the_order`].
+pub fn payment_requested(amount: Money) -> PaymentEvent {
+    let (payment, order, token) = (the_payment(), the_order(), token("tok_visa"));
+    PaymentEvent::Requested { payment, order, amount, token, at: now() }
+}
+
+/// It is held.
+pub fn payment_authorised(amount: Money) -> PaymentEvent {
+    let (payment, order, reference) = (the_payment(), the_order(), label("auth-1"));
+    PaymentEvent::Authorised { payment, order, amount, reference, at: now() }
+}
+
+/// It is not held, and will not be.
+pub fn payment_declined(reason: DeclineReason) -> PaymentEvent {
+    PaymentEvent::Declined { payment: the_payment(), order: the_order(), reason, at: now() }
+}
+
+/// Money is to be taken.
+pub fn capture_requested(capture: CaptureId, amount: Money) -> PaymentEvent {
+    PaymentEvent::CaptureRequested { payment: the_payment(), order: the_order(), capture, amount, at: now() }
+}
+
+/// Money was taken.
+pub fn payment_captured(capture: CaptureId, amount: Money) -> PaymentEvent {
+    PaymentEvent::Captured { payment: the_payment(), order: the_order(), capture, amount, at: now() }
+}
+
+/// Money was not taken.
+pub fn capture_failed(capture: CaptureId) -> PaymentEvent {
+    let (payment, order, reason) = (the_payment(), the_order(), label("no"));
+    PaymentEvent::CaptureFailed { payment, order, capture, reason, at: now() }
+}
+
+/// What is left is to be let go of.
+pub fn void_requested() -> PaymentEvent {
+    PaymentEvent::VoidRequested { payment: the_payment(), order: the_order(), at: now() }
+}
+
+/// It is held no longer.
+pub fn payment_voided() -> PaymentEvent {
+    PaymentEvent::Voided { payment: the_payment(), order: the_order(), at: now() }
+}
+
+/// It was held too long.
+pub fn payment_expired() -> PaymentEvent {
+    PaymentEvent::Expired { payment: the_payment(), order: the_order(), at: now() }
+}
+
+/// Money is to be given back.
+pub fn refund_requested(refund: RefundId, amount: Money) -> PaymentEvent {
+    let (payment, order, reason) = (the_payment(), the_order(), label("returned"));
+    PaymentEvent::RefundRequested { payment, order, refund, amount, reason, at: now() }
+}
+
+/// Money was given back.
+pub fn payment_refunded(refund: RefundId, amount: Money) -> PaymentEvent {
+    PaymentEvent::Refunded { payment: the_payment(), order: the_order(), refund, amount, at: now() }
+}
+
+/// Money was not given back.
+pub fn refund_failed(refund: RefundId) -> PaymentEvent {
+    let (payment, order, reason) = (the_payment(), the_order(), label("no"));
+    PaymentEvent::RefundFailed { payment, order, refund, reason, at: now() }
 }
 
 /// The command of Olga, who runs the shop.

@@ -59,6 +59,8 @@ fn stream_of(event: &Event) -> (&'static str, Uuid) {
     match event {
         Event::Product(event) => ("product", event.product().uuid()),
         Event::Order(event) => ("order", event.order().uuid()),
+        Event::Stock(event) => ("stock", event.stock().uuid()),
+        Event::Payment(event) => ("payment", event.payment().uuid()),
         Event::Operator(_) => ("operator", domain::operator::OPERATOR_LOG.uuid()),
     }
 }

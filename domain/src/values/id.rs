@@ -103,6 +103,14 @@ id_kinds! {
     ProductId ProductKind "product"
     /// One customer.
     CustomerId CustomerKind "customer"
+    /// The pieces of one SKU in one warehouse. Derived from both.
+    StockId StockKind "stock"
+    /// One attempt to be paid for an order.
+    PaymentId PaymentKind "payment"
+    /// One taking of money that a payment holds; the key under which the provider does it once.
+    CaptureId CaptureKind "capture"
+    /// One giving back of money that was taken; the key under which the provider does it once.
+    RefundId RefundKind "refund"
     /// The log of what operators did. There is one.
     OperatorLogId OperatorLogKind "operator_log"
 }

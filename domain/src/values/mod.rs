@@ -30,21 +30,28 @@ macro_rules! text_in_json {
 mod actor;
 mod id;
 mod money;
+mod payment_token;
+mod pieces;
 mod projection_name;
 mod quantity;
 mod sku;
 mod text;
+mod warehouse;
 
 pub use actor::{ACTOR_BYTES_MAX, Actor, ActorError};
 pub use id::{
-    CustomerId, CustomerKind, Id, IdKind, OperatorLogId, OperatorLogKind, OrderId, OrderKind, ProductId, ProductKind,
+    CaptureId, CaptureKind, CustomerId, CustomerKind, Id, IdKind, OperatorLogId, OperatorLogKind, OrderId, OrderKind,
+    PaymentId, PaymentKind, ProductId, ProductKind, RefundId, RefundKind, StockId, StockKind,
 };
 pub use iso_currency::Currency;
 pub use money::{MINOR_UNITS_MAX, Money, MoneyError};
+pub use payment_token::{PAYMENT_TOKEN_BYTES_MAX, PaymentToken, PaymentTokenError};
+pub use pieces::{PIECES_MAX, Pieces, PiecesError};
 pub use projection_name::{PROJECTION_NAME_BYTES_MAX, ProjectionName, ProjectionNameError};
 pub use quantity::{QUANTITY_UNITS_MAX, Quantity, QuantityError};
 pub use sku::{SKU_BYTES_MAX, Sku, SkuError};
 pub use text::{LABEL_CHARS_MAX, Label, LabelError};
+pub use warehouse::{WAREHOUSE_BYTES_MAX, Warehouse, WarehouseError};
 
 #[cfg(test)]
 mod tests;

@@ -99,6 +99,24 @@ impl Money {
         Self::try_new(self.minor.checked_add(other.minor).ok_or(MoneyError::Overflow)?, self.currency)
     }
 
+    /// What is left without `other`, if both are of one currency and it is not more.
+    pub fn checked_sub(self, other: Self) -> Result<Self, MoneyError> {
+        if self.currency != other.currency {
+            return Err(MoneyError::CurrencyMismatch { left: self.currency.code(), right: other.currency.code() });
+        }
+        Self::try_new(self.minor - other.minor, self.currency)
+    }
+
+    /// Nothing, in this currency.
+    pub const fn zero(currency: Currency) -> Self {
+        Self { minor: 0, currency }
+    }
+
+    /// Whether it is nothing.
+    pub const fn is_zero(self) -> bool {
+        self.minor == 0
+    }
+
     /// The price of `quantity` pieces.
     pub fn checked_mul(self, quantity: Quantity) -> Result<Self, MoneyError> {
         let minor = self.minor.checked_mul(i64::from(quantity.units())).ok_or(MoneyError::Overflow)?;

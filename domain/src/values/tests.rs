@@ -93,6 +93,59 @@ fn a_projections_name_is_what_a_table_could_be_called() {
 }
 
 #[test]
+fn a_warehouse_is_lower_case_and_refuses_white_space_and_symbols() {
+    for (text, expected) in [("main", "main"), ("North-2", "north-2"), ("7", "7")] {
+        assert_eq!(Warehouse::parse(text).expect("valid").as_str(), expected);
+    }
+    for text in ["", "-a", "a b", "a_b", "a@b", "ä", "a\n", &"x".repeat(WAREHOUSE_BYTES_MAX + 1)] {
+        assert_eq!(Warehouse::parse(text), Err(WarehouseError), "{text:?}");
+    }
+}
+
+#[test]
+fn a_payment_token_is_never_the_number_of_a_card_and_is_not_shown() {
+    for text in ["tok_visa", "pm_1N-x.y/z=", "4242424242424241", "42", &"x".repeat(PAYMENT_TOKEN_BYTES_MAX)] {
+        assert_eq!(PaymentToken::parse(text).expect("valid").as_str(), text);
+    }
+    for text in ["4242424242424242", "4242-4242-4242-4242", "378282246310005"] {
+        assert_eq!(PaymentToken::parse(text), Err(PaymentTokenError::CardNumber), "{text:?}");
+    }
+    for text in ["", "a b", "tök", "a\n", &"x".repeat(PAYMENT_TOKEN_BYTES_MAX + 1)] {
+        assert_eq!(PaymentToken::parse(text), Err(PaymentTokenError::Malformed), "{text:?}");
+    }
+    assert_eq!(format!("{:?}", PaymentToken::parse("tok_visa").expect("valid")), "PaymentToken(..)");
+}
+
+#[test]
+fn a_difference_is_never_negative_and_of_one_currency() {
+    let dollar = Money::try_new(1, Currency::USD).expect("in range");
+    assert_eq!(eur(5).checked_sub(eur(5)), Ok(Money::zero(Currency::EUR)));
+    assert_eq!(eur(5).checked_sub(eur(6)), Err(MoneyError::Negative));
+    assert!(matches!(eur(5).checked_sub(dollar), Err(MoneyError::CurrencyMismatch { .. })));
+    assert!(Money::zero(Currency::EUR).is_zero() && !eur(1).is_zero());
+}
+
+#[test]
+fn a_number_of_pieces_is_never_negative_and_has_an_end() {
+    let full = i64::try_from(PIECES_MAX).expect("it is small");
+    for number in [0, 1, full] {
+        assert_eq!(i64::try_from(Pieces::try_new(number).expect("valid").number()), Ok(number));
+    }
+    for number in [-1, full + 1, i64::MIN, i64::MAX] {
+        assert_eq!(Pieces::try_new(number), Err(PiecesError(number.into())));
+    }
+    for json in ["-1", "1000000001", "1.5"] {
+        assert!(serde_json::from_str::<Pieces>(json).is_err(), "{json}");
+    }
+    let (some, all) = (Pieces::try_new(3).expect("valid"), Pieces::try_new(full).expect("valid"));
+    assert_eq!((some.checked_sub(some), some.checked_sub(all)), (Some(Pieces::ZERO), None));
+    assert_eq!((some.saturating_sub(all), some.saturating_add(all)), (Pieces::ZERO, all));
+    assert!(some.checked_add(all).is_err());
+    assert_eq!(some.changed_by(-3), Ok(Pieces::ZERO));
+    assert!([some.changed_by(-4), some.changed_by(i64::MAX), some.changed_by(i64::MIN)].iter().all(Result::is_err));
+}
+
+#[test]
 fn a_stored_amount_out_of_range_or_with_an_unknown_currency_does_not_decode() {
     for json in
         [r#"{"minor":-1,"currency":"EUR"}"#, r#"{"minor":1,"currency":"XYZ"}"#, r#"{"minor":1.5,"currency":"EUR"}"#]
@@ -113,6 +166,8 @@ proptest! {
     fn no_text_makes_the_parsers_panic(text in ".{0,80}") {
         let _ = Money::parse(&text, Currency::EUR);
         let _ = Sku::parse(&text);
+        let _ = Warehouse::parse(&text);
+        let _ = PaymentToken::parse(&text);
         let _ = Label::parse(&text);
         let _ = Actor::parse(&text);
         let _ = ProjectionName::parse(&text);

@@ -9,7 +9,7 @@ use crate::Decoded;
 pub(super) fn key(event: &Decoded) -> Option<Uuid> {
     match &event.event {
         Event::Order(event) => Some(event.order().uuid()),
-        Event::Product(_) | Event::Operator(_) => None,
+        Event::Product(_) | Event::Stock(_) | Event::Payment(_) | Event::Operator(_) => None,
     }
 }
 

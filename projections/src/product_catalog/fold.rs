@@ -9,7 +9,7 @@ use crate::Decoded;
 pub(super) fn key(event: &Decoded) -> Option<Uuid> {
     match &event.event {
         Event::Product(event) => Some(event.product().uuid()),
-        Event::Order(_) | Event::Operator(_) => None,
+        Event::Order(_) | Event::Stock(_) | Event::Payment(_) | Event::Operator(_) => None,
     }
 }
 

@@ -60,6 +60,8 @@ impl SetChange for ProductSales {
             // What is ordered stays ordered while it travels.
             Event::Order(OrderEvent::Shipped { .. } | OrderEvent::Delivered { .. })
             | Event::Product(_)
+            | Event::Stock(_)
+            | Event::Payment(_)
             | Event::Operator(_) => vec![],
         }
     }

@@ -256,7 +256,7 @@ fn changed(change: &Change<OrderRow>, wanted: impl Fn(&OrderRow) -> bool) -> Opt
         Event::Order(OrderEvent::Cancelled { .. }) => OrderChangeKind::Cancelled,
         Event::Order(OrderEvent::Shipped { .. }) => OrderChangeKind::Shipped,
         Event::Order(OrderEvent::Delivered { .. }) => OrderChangeKind::Delivered,
-        Event::Product(_) | Event::Operator(_) => return None,
+        Event::Product(_) | Event::Stock(_) | Event::Payment(_) | Event::Operator(_) => return None,
     };
     Some(OrderUpdate::Changed(OrderChanged {
         cursor: PositionToken(change.position),
