@@ -124,6 +124,27 @@ async fn a_filter_that_finds_nothing_in_time_still_gets_on() {
     double.faults().release();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_does_not_come_in_time_is_not_taken_for_one_that_is_not_there() {
+    let double = double().await;
+    let mut options = hasty(&double.connection_string());
+    options.poll_interval = PATIENCE * 10;
+    options.read_budget = CALL * 3;
+    let store = open(options).await;
+    let written = store.append(fresh(1)).await.expect("written").positions[0];
+    for operation in [Operation::Read, Operation::ReadEvent] {
+        let before = double.faults().fired_at(operation, FaultKind::HangBefore);
+        double.faults().plan(Plan::new(operation, Fault::HangBefore).always());
+        let found = store.event_at(written).await;
+        assert!(matches!(found, Err(StoreError::Unavailable(_))), "{operation:?}: {found:?}");
+        assert!(double.faults().fired_at(operation, FaultKind::HangBefore) > before, "{operation:?}");
+        double.faults().clear();
+        double.faults().release();
+        let found = store.event_at(written).await.expect("it answers again");
+        assert_eq!(found.expect("it is there").position, written);
+    }
+}
+
 async fn write(client: &Client, stream: &str, event: EventData) {
     let options = AppendToStreamOptions::default().stream_state(StreamState::Any);
     client.append_to_stream(stream, &options, event).await.expect("written");

@@ -151,10 +151,16 @@ impl Shared {
         let patience = self.patience();
         let read = self.retried(|| {
             let query = query.clone();
-            self.supervisor.call(move |link: Link| async move { take_log(&link, &query, patience).await })
+            self.supervisor.call(move |link: Link| async move {
+                match take_log(&link, &query, patience).await? {
+                    // That nothing came in time does not mean that nothing is there.
+                    (seen, End::Late) if seen.is_empty() => Err(Failure::TimedOut),
+                    (seen, End::Late | End::Reached | End::Cut) => Ok(seen),
+                }
+            })
         });
         match read.await {
-            Ok((seen, _)) => page::of_log(Position::START, position, seen, true, &TypeFilter::All, 1)
+            Ok(seen) => page::of_log(Position::START, position, seen, true, &TypeFilter::All, 1)
                 .map(|page| page.events.into_iter().find(|event| event.position == position)),
             Err(StoreError::Format(_)) => Ok(None),
             Err(error) => Err(error),
