@@ -21,7 +21,7 @@ mod tests;
 pub use command::{PaymentCommand, ProviderFact};
 pub use event::{DeclineReason, PaymentEvent};
 pub use rejection::PaymentRejection;
-pub use state::{Hold, Part, PartStatus, Payment as PaymentRecord, PaymentState};
+pub use state::{Hold, Part, PartStatus, PaymentRecord, PaymentState};
 
 use crate::{
     Decider, Timestamp,

@@ -12,12 +12,12 @@ pub enum PaymentState {
     #[default]
     Unrequested,
     /// Somebody did.
-    Known(Box<Payment>),
+    Known(Box<PaymentRecord>),
 }
 
 /// What is known of a payment.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Payment {
+pub struct PaymentRecord {
     /// The payment.
     pub payment: PaymentId,
     /// What is paid for.
@@ -75,7 +75,7 @@ pub enum PartStatus {
 
 impl PaymentState {
     /// The payment, if somebody asked for it.
-    pub fn known(&self) -> Option<&Payment> {
+    pub fn known(&self) -> Option<&PaymentRecord> {
         match self {
             Self::Unrequested => None,
             Self::Known(payment) => Some(payment),
@@ -83,7 +83,7 @@ impl PaymentState {
     }
 }
 
-impl Payment {
+impl PaymentRecord {
     /// What was taken.
     pub fn captured(&self) -> Money {
         self.sum(self.captures.values(), PartStatus::Done)
@@ -119,7 +119,7 @@ impl Payment {
 
 pub(super) fn evolve(state: PaymentState, event: &PaymentEvent) -> PaymentState {
     if let PaymentEvent::Requested { payment, order, amount, token, .. } = event {
-        return PaymentState::Known(Box::new(Payment {
+        return PaymentState::Known(Box::new(PaymentRecord {
             payment: *payment,
             order: *order,
             requested: *amount,
