@@ -8,8 +8,20 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Decider as _, operator, operator::OperatorEvent, order, order::OrderEvent, payment, payment::PaymentEvent, product,
-    product::ProductEvent, stock, stock::StockEvent,
+    Decider as _,
+    follow::{self, FollowEvent},
+    inbox::{self, InboxEvent},
+    operator::{self, OperatorEvent},
+    order::{self, OrderEvent},
+    payment::{self, PaymentEvent},
+    post::{self, PostEvent},
+    product::{self, ProductEvent},
+    profile::{
+        self, ProfileEvent,
+        handle::{self, HandleEvent},
+    },
+    reaction::{self, ReactionEvent},
+    stock::{self, StockEvent},
 };
 
 /// An enum of events that serde writes externally tagged: `{"order.placed.v1": {...}}`.
@@ -21,7 +33,7 @@ pub trait EventPayload: Serialize + Clone + std::fmt::Debug + PartialEq + Send +
     fn deserialize_tagged<'de, D: Deserializer<'de>>(type_name: &str, tagged: D) -> Result<Self, D::Error>;
 }
 
-/// Every event of the shop, and of those who run it.
+/// Every event of the shop, of the feeds, and of those who run them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Event {
@@ -33,14 +45,38 @@ pub enum Event {
     Stock(StockEvent),
     /// Something happened to a payment.
     Payment(PaymentEvent),
+    /// Something happened to a profile.
+    Profile(ProfileEvent),
+    /// Something happened to a handle.
+    Handle(HandleEvent),
+    /// Something happened between two people.
+    Follow(FollowEvent),
+    /// Something happened to a post.
+    Post(PostEvent),
+    /// Something happened to what somebody thinks of a post.
+    Reaction(ReactionEvent),
+    /// Something happened to an inbox.
+    Inbox(InboxEvent),
     /// An operator did something.
     Operator(OperatorEvent),
 }
 
 impl EventPayload for Event {
     fn types() -> Vec<&'static str> {
-        [ProductEvent::types(), OrderEvent::types(), StockEvent::types(), PaymentEvent::types(), OperatorEvent::types()]
-            .concat()
+        [
+            ProductEvent::types(),
+            OrderEvent::types(),
+            StockEvent::types(),
+            PaymentEvent::types(),
+            ProfileEvent::types(),
+            HandleEvent::types(),
+            FollowEvent::types(),
+            PostEvent::types(),
+            ReactionEvent::types(),
+            InboxEvent::types(),
+            OperatorEvent::types(),
+        ]
+        .concat()
     }
 
     fn deserialize_tagged<'de, D: Deserializer<'de>>(type_name: &str, tagged: D) -> Result<Self, D::Error> {
@@ -49,6 +85,12 @@ impl EventPayload for Event {
             order::Order::CATEGORY => OrderEvent::deserialize(tagged).map(Event::Order),
             stock::Stock::CATEGORY => StockEvent::deserialize(tagged).map(Event::Stock),
             payment::Payment::CATEGORY => PaymentEvent::deserialize(tagged).map(Event::Payment),
+            profile::Profile::CATEGORY => ProfileEvent::deserialize(tagged).map(Event::Profile),
+            handle::HandleClaim::CATEGORY => HandleEvent::deserialize(tagged).map(Event::Handle),
+            follow::Follow::CATEGORY => FollowEvent::deserialize(tagged).map(Event::Follow),
+            post::Post::CATEGORY => PostEvent::deserialize(tagged).map(Event::Post),
+            reaction::Reaction::CATEGORY => ReactionEvent::deserialize(tagged).map(Event::Reaction),
+            inbox::Inbox::CATEGORY => InboxEvent::deserialize(tagged).map(Event::Inbox),
             operator::Operator::CATEGORY => OperatorEvent::deserialize(tagged).map(Event::Operator),
             _ => Err(serde::de::Error::custom(format_args!("no aggregate has events of type {type_name}"))),
         }
@@ -79,6 +121,42 @@ impl From<PaymentEvent> for Event {
     }
 }
 
+impl From<ProfileEvent> for Event {
+    fn from(event: ProfileEvent) -> Self {
+        Self::Profile(event)
+    }
+}
+
+impl From<HandleEvent> for Event {
+    fn from(event: HandleEvent) -> Self {
+        Self::Handle(event)
+    }
+}
+
+impl From<FollowEvent> for Event {
+    fn from(event: FollowEvent) -> Self {
+        Self::Follow(event)
+    }
+}
+
+impl From<PostEvent> for Event {
+    fn from(event: PostEvent) -> Self {
+        Self::Post(event)
+    }
+}
+
+impl From<ReactionEvent> for Event {
+    fn from(event: ReactionEvent) -> Self {
+        Self::Reaction(event)
+    }
+}
+
+impl From<InboxEvent> for Event {
+    fn from(event: InboxEvent) -> Self {
+        Self::Inbox(event)
+    }
+}
+
 impl From<OperatorEvent> for Event {
     fn from(event: OperatorEvent) -> Self {
         Self::Operator(event)
@@ -103,7 +181,22 @@ pub struct UpcastError(pub String);
 
 /// The upcasters of all slices.
 pub fn upcasters() -> Vec<Upcaster> {
-    [order::UPCASTERS].concat()
+    [product::UPCASTERS, order::UPCASTERS].concat()
+}
+
+/// A field of stored events that is for nobody's eyes but theirs who act on it: whoever has a payment token may be able to
+/// pay with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Secret {
+    /// The stored name of the events without its version, such as `order.placed.`.
+    pub events: &'static str,
+    /// The field, at the top of their data.
+    pub field: &'static str,
+}
+
+/// The secrets of all slices.
+pub fn secrets() -> Vec<Secret> {
+    [order::SECRETS, payment::SECRETS].concat()
 }
 
 #[cfg(test)]

@@ -3,12 +3,18 @@
 //! `given::<Order>([placed]).when(command).then([events])`. Every other value is fixed: [`now`], `TEA-1`, one
 //! customer.
 
+mod aggregates;
+mod social;
+
 use chrono::{TimeZone as _, Utc};
+
+pub use aggregates::Aggregates;
+pub use social::*;
 
 use crate::{
     Decider, Timestamp,
     operator::{OperatorAction, OperatorCommand, OperatorEvent},
-    order::{CancelReason, Catalogue, OrderCommand, OrderEvent, OrderLine, RequestedLine},
+    order::{self, CancelReason, Catalogue, LinePart, OrderCommand, OrderEvent, OrderLine, RequestedLine},
     payment::{DeclineReason, PaymentEvent},
     product::{Offer, ProductEvent, ProductState, id_of},
     stock::{self, ReleaseReason, StockCommand, StockEvent},
@@ -124,7 +130,8 @@ pub fn product_of(sku_text: &str) -> ProductId {
 /// A product called `Product <sku>` came into the catalogue.
 pub fn product_registered(sku_text: &str, price: Money) -> ProductEvent {
     let name = label(&format!("Product {sku_text}"));
-    ProductEvent::Registered { product: product_of(sku_text), sku: sku(sku_text), name, price, at: now() }
+    let (product, sku) = (product_of(sku_text), sku(sku_text));
+    ProductEvent::Registered { product, sku, name, price, is_stocked: false, at: now() }
 }
 
 /// A product's price changed.
@@ -144,10 +151,18 @@ pub fn offered(sku_text: &str, price: Money) -> (ProductId, ProductState) {
         sku: sku(sku_text),
         name: label(&format!("Product {sku_text}")),
         price,
+        is_stocked: false,
         registered_at: now(),
         updated_at: now(),
     };
     (offer.product, ProductState::Offered(offer))
+}
+
+/// The same, of which the pieces are counted.
+pub fn offered_counted(sku: &str, price: Money) -> (ProductId, ProductState) {
+    let (product, state) = offered(sku, price);
+    let ProductState::Offered(offer) = state else { unreachable!("it is offered") };
+    (product, ProductState::Offered(Offer { is_stocked: true, ..offer }))
 }
 
 /// The order every order test is about.
@@ -175,6 +190,8 @@ pub fn place(
         customer: the_customer(),
         lines: lines.into_iter().collect(),
         catalogue: catalogue.into_iter().collect::<Catalogue>(),
+        warehouse: Warehouse::default(),
+        payment: None,
     }
 }
 
@@ -186,6 +203,7 @@ pub fn line(sku_text: &str, units: i64, unit_price: Money) -> OrderLine {
         name: label(&format!("Product {sku_text}")),
         quantity: quantity(units),
         unit_price,
+        is_stocked: false,
     }
 }
 
@@ -196,8 +214,87 @@ pub fn order_placed() -> OrderEvent {
         customer: the_customer(),
         lines: vec![line("TEA-1", 2, eur(1990))],
         total: eur(3980),
+        warehouse: Warehouse::default(),
+        payment: None,
         at: now(),
     }
+}
+
+/// Two counted pieces of `TEA-1` for 19.90 EUR each were bought, paid in advance.
+pub fn order_placed_prepaid() -> OrderEvent {
+    OrderEvent::Placed {
+        order: the_order(),
+        customer: the_customer(),
+        lines: vec![OrderLine { is_stocked: true, ..line("TEA-1", 2, eur(1990)) }],
+        total: eur(3980),
+        warehouse: Warehouse::default(),
+        payment: Some(token("tok_visa")),
+        at: now(),
+    }
+}
+
+/// Some pieces of a line.
+pub fn part(line: u32, units: i64) -> LinePart {
+    LinePart { line, quantity: quantity(units) }
+}
+
+/// The payment of [`the_order`]'s attempt.
+pub fn order_payment(attempt: u32) -> PaymentId {
+    order::payment_of(the_order(), attempt)
+}
+
+/// The order is to be paid with another token.
+pub fn order_payment_chosen(attempt: u32) -> OrderEvent {
+    let (order, payment, token) = (the_order(), order_payment(attempt), token("tok_other"));
+    OrderEvent::PaymentChosen { order, payment, token, at: now() }
+}
+
+/// The provider does not hold the order's money.
+pub fn order_payment_failed(attempt: u32, reason: DeclineReason) -> OrderEvent {
+    OrderEvent::PaymentFailed { order: the_order(), payment: order_payment(attempt), reason, at: now() }
+}
+
+/// The order can leave; paid by its first attempt.
+pub fn order_confirmed() -> OrderEvent {
+    OrderEvent::Confirmed { order: the_order(), payment: Some(order_payment(1)), at: now() }
+}
+
+/// Some of the order left the house.
+pub fn order_part_shipped(shipment: u32, lines: impl IntoIterator<Item = LinePart>) -> OrderEvent {
+    let lines = lines.into_iter().collect();
+    OrderEvent::Shipped { order: the_order(), shipment, lines, tracking: None, at: now() }
+}
+
+/// Money was taken for the order's shipment.
+pub fn order_paid(shipment: u32, amount: Money) -> OrderEvent {
+    let capture = order::capture_of(the_order(), shipment);
+    OrderEvent::Paid { order: the_order(), capture, amount, at: now() }
+}
+
+/// Something is to come back.
+pub fn order_return_requested(number: u32, lines: impl IntoIterator<Item = LinePart>) -> OrderEvent {
+    let lines = lines.into_iter().collect();
+    OrderEvent::ReturnRequested { order: the_order(), number, lines, reason: label("too small"), at: now() }
+}
+
+/// It came back.
+pub fn order_return_received(number: u32, is_restocked: bool) -> OrderEvent {
+    OrderEvent::ReturnReceived { order: the_order(), number, is_restocked, at: now() }
+}
+
+/// Money of the order is to be given back.
+pub fn order_refund_requested(
+    refund: RefundId,
+    lines: impl IntoIterator<Item = LinePart>,
+    amount: Money,
+) -> OrderEvent {
+    let (lines, reason) = (lines.into_iter().collect(), label("returned"));
+    OrderEvent::RefundRequested { order: the_order(), refund, lines, amount, reason, at: now() }
+}
+
+/// Money of the order was given back.
+pub fn order_refunded(refund: RefundId, amount: Money) -> OrderEvent {
+    OrderEvent::Refunded { order: the_order(), refund, amount, at: now() }
 }
 
 /// The order was given up.
@@ -207,7 +304,7 @@ pub fn order_cancelled(reason: CancelReason) -> OrderEvent {
 
 /// The order left the house.
 pub fn order_shipped() -> OrderEvent {
-    OrderEvent::Shipped { order: the_order(), tracking: None, at: now() }
+    OrderEvent::Shipped { order: the_order(), shipment: 1, lines: vec![part(0, 2)], tracking: None, at: now() }
 }
 
 /// The customer has the order.
@@ -222,7 +319,7 @@ pub fn pieces(number: i64) -> Pieces {
 
 /// The stock of `TEA-1` in the one warehouse: every stock test is about it.
 pub fn the_stock() -> StockId {
-    stock::id_of(&sku("TEA-1"), &Warehouse::default())
+    stock::id_of(&sku("TEA-1"), &Warehouse::main())
 }
 
 /// Until when reservations are kept: half an hour.
@@ -232,7 +329,7 @@ pub fn kept_until() -> Timestamp {
 
 /// The command that brings in pieces of `TEA-1`.
 pub fn receive(number: i64) -> StockCommand {
-    let (sku, warehouse, pieces) = (sku("TEA-1"), Warehouse::default(), pieces(number));
+    let (sku, warehouse, pieces) = (sku("TEA-1"), Warehouse::main(), pieces(number));
     StockCommand::Receive { sku, warehouse, pieces, reference: None }
 }
 
@@ -243,7 +340,7 @@ pub fn reserve(order: OrderId, number: i64) -> StockCommand {
 
 /// Pieces of `TEA-1` came in.
 pub fn stock_received(number: i64) -> StockEvent {
-    let (stock, sku, warehouse, pieces) = (the_stock(), sku("TEA-1"), Warehouse::default(), pieces(number));
+    let (stock, sku, warehouse, pieces) = (the_stock(), sku("TEA-1"), Warehouse::main(), pieces(number));
     StockEvent::Received { stock, sku, warehouse, pieces, reference: None, at: now() }
 }
 
@@ -260,6 +357,11 @@ pub fn stock_reserved(order: OrderId, number: i64) -> StockEvent {
 /// They are free again.
 pub fn stock_released(order: OrderId, number: i64, reason: ReleaseReason) -> StockEvent {
     StockEvent::Released { stock: the_stock(), order, pieces: pieces(number), reason, at: now() }
+}
+
+/// They came back.
+pub fn stock_restocked(order: OrderId, number: u32, number_of_pieces: i64) -> StockEvent {
+    StockEvent::Restocked { stock: the_stock(), order, number, pieces: pieces(number_of_pieces), at: now() }
 }
 
 /// They left the house.

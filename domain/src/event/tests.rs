@@ -75,3 +75,28 @@ fn a_type_of_no_aggregate_is_an_error() {
     let decoded = decode("weather.changed.v1", serde_json::json!({}));
     assert_eq!(decoded, Err("no aggregate has events of type weather.changed.v1".to_owned()));
 }
+
+/// Whether a payment token stands anywhere in this. Those of golden files begin with `tok_`.
+fn holds_token(data: &Value) -> bool {
+    match data {
+        Value::String(text) => text.starts_with("tok_"),
+        Value::Array(parts) => parts.iter().any(holds_token),
+        Value::Object(fields) => fields.values().any(holds_token),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+#[test]
+fn payment_tokens_stand_in_secret_fields_alone_and_each_secret_field_exists() {
+    let mut found = BTreeSet::new();
+    for (name, mut data) in golden_files() {
+        for secret in secrets().iter().filter(|secret| name.starts_with(secret.events)) {
+            if data.get(secret.field).is_some_and(holds_token) {
+                data[secret.field].take();
+                found.insert((secret.events, secret.field));
+            }
+        }
+        assert!(!holds_token(&data), "golden/{name}.json has a token that is not told to be secret: {data}");
+    }
+    assert_eq!(found, secrets().iter().map(|secret| (secret.events, secret.field)).collect());
+}

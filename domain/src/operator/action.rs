@@ -1,9 +1,9 @@
-//! What an operator can do to a projection.
+//! What an operator can do to a projection, or to a process.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// An action on one projection. Positions are places in the log of all events, as `millrace events` numbers them.
+/// An action on one projection, the last on one process. Positions are places in the log of all events, as `millrace events` numbers them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum OperatorAction {
@@ -42,5 +42,10 @@ pub enum OperatorAction {
     Repair {
         /// Their keys: at least one, at most [`super::REPAIR_KEYS_MAX`], each once.
         keys: Vec<Uuid>,
+    },
+    /// To a process: try the steps again that did not work. The process reads of it here.
+    RetrySteps {
+        /// Those of this key.
+        key: Uuid,
     },
 }

@@ -6,11 +6,11 @@ use crate::values::{Actor, Label, ProjectionName};
 /// A command to the one log.
 #[derive(Clone, Debug, PartialEq)]
 pub enum OperatorCommand {
-    /// Do something to a projection.
+    /// Do something to a projection, or to a process.
     TakeAction {
         /// Who does it.
         actor: Actor,
-        /// To which projection.
+        /// To which projection, or process.
         projection: ProjectionName,
         /// What.
         action: OperatorAction,

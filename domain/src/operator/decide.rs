@@ -41,7 +41,8 @@ fn check(
         | OperatorAction::Rebuild { .. }
         | OperatorAction::Rollback
         | OperatorAction::DiscardGeneration { .. }
-        | OperatorAction::RetryParked { .. } => Ok(()),
+        | OperatorAction::RetryParked { .. }
+        | OperatorAction::RetrySteps { .. } => Ok(()),
     }
 }
 

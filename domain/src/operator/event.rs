@@ -11,12 +11,12 @@ use crate::{
 /// An event of the one log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum OperatorEvent {
-    /// Somebody did something to a projection.
+    /// Somebody did something to a projection, or to a process.
     #[serde(rename = "operator.action_taken.v1")]
     ActionTaken {
         /// Who.
         actor: Actor,
-        /// To which projection.
+        /// To which projection, or process.
         projection: ProjectionName,
         /// What.
         action: OperatorAction,

@@ -1,4 +1,4 @@
-//! Operators: what they did to projections, by whom and why.
+//! Operators: what they did to projections and processes, by whom and why.
 //!
 //! There is one log for the whole installation. An action stands in it before it is carried out, so that nothing is
 //! done that nobody can read of. Whether an action makes sense for a projection is asked there, before it is recorded;

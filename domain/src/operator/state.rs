@@ -57,7 +57,8 @@ pub(super) fn evolve(mut state: OperatorState, event: &OperatorEvent) -> Operato
         | OperatorAction::DiscardGeneration { .. }
         | OperatorAction::RetryParked { .. }
         | OperatorAction::SkipParked { .. }
-        | OperatorAction::Repair { .. } => {}
+        | OperatorAction::Repair { .. }
+        | OperatorAction::RetrySteps { .. } => {}
     }
     state
 }

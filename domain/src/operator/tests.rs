@@ -124,6 +124,7 @@ fn what_depends_on_the_projection_is_left_to_it_and_pauses_nothing() {
         OperatorAction::Rollback,
         OperatorAction::DiscardGeneration { generation: 7 },
         OperatorAction::RetryParked { key: None },
+        OperatorAction::RetrySteps { key: Uuid::from_u128(1) },
     ] {
         let taken = action_taken("order_summary", action.clone(), None);
         given::<Operator>([action_taken("order_summary", NOW, None)])

@@ -2,10 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::CancelReason;
+use super::{CancelReason, LinePart};
 use crate::{
+    payment::DeclineReason,
     product::ProductState,
-    values::{CustomerId, Label, OrderId, ProductId, Quantity},
+    values::{
+        CaptureId, CustomerId, Label, Money, OrderId, PaymentId, PaymentToken, ProductId, Quantity, RefundId, Warehouse,
+    },
 };
 
 /// What the catalogue says, at this moment, of the products somebody asks for. A product that is missing here is
@@ -25,6 +28,29 @@ pub enum OrderCommand {
         lines: Vec<RequestedLine>,
         /// Where the prices come from.
         catalogue: Catalogue,
+        /// Which warehouse it is to leave.
+        warehouse: Warehouse,
+        /// With what it is paid, through the provider; none: on account, the shop sees to it.
+        payment: Option<PaymentToken>,
+    },
+    /// Pay with another token, after the one before was declined.
+    Pay {
+        /// Who asks.
+        by: Party,
+        /// With what.
+        token: PaymentToken,
+    },
+    /// What had to be waited for is there: the pieces are reserved, and the money is held.
+    Confirm {
+        /// Which payment holds the money; none on account.
+        payment: Option<PaymentId>,
+    },
+    /// The provider does not hold the money.
+    FailPayment {
+        /// Which attempt.
+        payment: PaymentId,
+        /// Why.
+        reason: DeclineReason,
     },
     /// Give it up, as long as it is not on its way.
     Cancel {
@@ -33,13 +59,72 @@ pub enum OrderCommand {
         /// Why.
         reason: CancelReason,
     },
-    /// It left the house.
+    /// Some or all of it left the house.
     Ship {
+        /// What; nothing named: all that is left.
+        lines: Vec<LinePart>,
         /// The carrier's number, if there is one.
         tracking: Option<Label>,
     },
-    /// The customer has it.
+    /// The customer has all of it.
     Deliver,
+    /// It should have left the house by now.
+    MarkOverdue,
+    /// The customer wants to send something back.
+    RequestReturn {
+        /// Who asks.
+        by: Party,
+        /// What.
+        lines: Vec<LinePart>,
+        /// Why.
+        reason: Label,
+    },
+    /// What was to come back is here.
+    ReceiveReturn {
+        /// Which return, counted from 1.
+        number: u32,
+        /// Whether it can be sold again.
+        is_restocked: bool,
+    },
+    /// Give money back.
+    Refund {
+        /// The key of this giving back.
+        refund: RefundId,
+        /// For what.
+        what: RefundFor,
+        /// Why.
+        reason: Label,
+    },
+    /// The provider has taken money.
+    RecordCapture {
+        /// Under which key.
+        capture: CaptureId,
+        /// How much.
+        amount: Money,
+    },
+    /// The provider has given money back.
+    RecordRefund {
+        /// Under which key.
+        refund: RefundId,
+        /// How much.
+        amount: Money,
+    },
+    /// The provider does not give this money back.
+    FailRefund {
+        /// Under which key.
+        refund: RefundId,
+        /// Why, in the provider's words.
+        reason: Label,
+    },
+}
+
+/// What money is given back for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RefundFor {
+    /// These pieces, at the price they were sold for.
+    Lines(Vec<LinePart>),
+    /// Whatever it is, this much.
+    Amount(Money),
 }
 
 /// One line as asked for.
@@ -58,4 +143,6 @@ pub enum Party {
     Customer(CustomerId),
     /// The shop.
     Operator,
+    /// The shop's own process, which gives up only what was not confirmed.
+    Process,
 }

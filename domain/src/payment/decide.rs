@@ -50,7 +50,7 @@ fn capture(
         Hold::Held if payment.is_void_requested => return Err(PaymentRejection::NotHeld),
         Hold::Held => {}
     }
-    let left = payment.left(payment.authorised, [payment.captured(), payment.capturing()]);
+    let left = payment.left(payment.authorised, &[payment.captured(), payment.capturing()]);
     if amount.minor() > left.minor() {
         return Err(PaymentRejection::OverAuthorised { left });
     }
@@ -80,7 +80,7 @@ fn refund(
     if is_repeat(payment, payment.refunds.get(&refund), amount)? {
         return Ok(vec![]);
     }
-    let left = payment.left(payment.captured(), [payment.refunded(), payment.refunding()]);
+    let left = payment.refundable();
     if amount.minor() > left.minor() {
         return Err(PaymentRejection::OverCaptured { left });
     }

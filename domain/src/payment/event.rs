@@ -4,9 +4,12 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::ProviderFact;
 use crate::{
-    EventPayload, Timestamp,
+    EventPayload, Secret, Timestamp,
     values::{CaptureId, Label, Money, OrderId, PaymentId, PaymentToken, RefundId},
 };
+
+/// Payment tokens, in whichever version.
+pub const SECRETS: &[Secret] = &[Secret { events: "payment.requested.", field: "token" }];
 
 /// An event of one payment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -167,7 +170,8 @@ pub enum PaymentEvent {
         /// When it was known.
         at: Timestamp,
     },
-    /// The provider says something that cannot be, after all it has said before. Nothing changes; somebody is to look at it.
+    /// The provider says something that cannot be, after all it has said before. Nothing changes, and what it answers that
+    /// way is not asked again; somebody is to look at it.
     #[serde(rename = "payment.contradicted.v1")]
     Contradicted {
         /// The payment.
@@ -199,7 +203,37 @@ pub enum DeclineReason {
     ProviderFailed,
 }
 
+/// What an event moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moved {
+    /// The provider holds it for us.
+    Held(Money),
+    /// It is ours.
+    Taken(Money),
+    /// It is the customer's again.
+    GivenBack(RefundId, Money),
+}
+
 impl PaymentEvent {
+    /// The money that is somewhere else because of it.
+    pub const fn moved(&self) -> Option<Moved> {
+        match self {
+            Self::Authorised { amount, .. } => Some(Moved::Held(*amount)),
+            Self::Captured { amount, .. } => Some(Moved::Taken(*amount)),
+            Self::Refunded { refund, amount, .. } => Some(Moved::GivenBack(*refund, *amount)),
+            Self::Requested { .. }
+            | Self::Declined { .. }
+            | Self::CaptureRequested { .. }
+            | Self::CaptureFailed { .. }
+            | Self::VoidRequested { .. }
+            | Self::Voided { .. }
+            | Self::RefundRequested { .. }
+            | Self::RefundFailed { .. }
+            | Self::Expired { .. }
+            | Self::Contradicted { .. } => None,
+        }
+    }
+
     /// The payment it happened to, what is paid for, and when.
     const fn of(&self) -> (PaymentId, OrderId, Timestamp) {
         match self {

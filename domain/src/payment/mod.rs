@@ -9,6 +9,8 @@
 //! fact that says otherwise is written down and changes nothing.
 //! Slice map: domain/src/payment/decide.rs
 
+mod asking;
+mod call;
 mod command;
 mod decide;
 mod event;
@@ -18,10 +20,14 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub use asking::Asking;
+pub use call::ProviderCall;
 pub use command::{PaymentCommand, ProviderFact};
-pub use event::{DeclineReason, PaymentEvent};
+pub use event::{DeclineReason, Moved, PaymentEvent, SECRETS};
 pub use rejection::PaymentRejection;
 pub use state::{Hold, Part, PartStatus, PaymentRecord, PaymentState};
+
+use uuid::Uuid;
 
 use crate::{
     Decider, Timestamp,
@@ -55,6 +61,7 @@ impl Decider for Payment {
         let parts = state.known().map_or(0, |payment| {
             payment.captures.len() * size_of::<(CaptureId, Part)>()
                 + payment.refunds.len() * size_of::<(RefundId, Part)>()
+                + payment.in_doubt.len() * size_of::<Uuid>()
         });
         size_of::<PaymentState>() + parts
     }

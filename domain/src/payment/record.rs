@@ -73,14 +73,15 @@ fn captured(record: &PaymentRecord, part: Option<&Part>, amount: Money, event: P
     if record.hold == Hold::Pending {
         return Verdict::TooEarly;
     }
-    let left = record.left(record.authorised, [record.captured(), Money::zero(record.requested.currency())]);
+    let left = record.left(record.authorised, &[record.captured()]);
     happened(part, amount, left, event)
 }
 
 fn refunded(record: &PaymentRecord, part: Option<&Part>, amount: Money, event: PaymentEvent) -> Verdict {
-    let left = record.left(record.captured(), [record.refunded(), Money::zero(record.requested.currency())]);
+    let left = record.left(record.captured(), &[record.refunded()]);
     let may_come = record.hold == Hold::Pending || !record.capturing().is_zero();
-    if may_come && amount.minor() > left.minor() && part.is_none_or(|part| part.status != PartStatus::Done) {
+    let may_be = part.is_none_or(|part| part.status != PartStatus::Done && part.amount == amount);
+    if may_come && may_be && amount.minor() > left.minor() {
         // What it gives back may have been taken without having been told yet.
         return Verdict::TooEarly;
     }

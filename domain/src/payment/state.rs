@@ -1,12 +1,15 @@
 //! What a payment remembers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::PaymentEvent;
-use crate::values::{CaptureId, Money, OrderId, PaymentId, PaymentToken, RefundId};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{DeclineReason, PaymentEvent, call};
+use crate::values::{CaptureId, Label, Money, OrderId, PaymentId, PaymentToken, RefundId};
 
 /// The life of a payment.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub enum PaymentState {
     /// Nobody asked for money yet.
     #[default]
@@ -16,7 +19,7 @@ pub enum PaymentState {
 }
 
 /// What is known of a payment.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PaymentRecord {
     /// The payment.
     pub payment: PaymentId,
@@ -28,6 +31,10 @@ pub struct PaymentRecord {
     pub token: PaymentToken,
     /// How the money is held.
     pub hold: Hold,
+    /// Why it was declined, if it was.
+    pub declined: Option<DeclineReason>,
+    /// The provider's name for it, once it has held anything.
+    pub reference: Option<Label>,
     /// How much was held at first: nothing before it was authorised.
     pub authorised: Money,
     /// Whether what is left is to be let go of.
@@ -36,10 +43,12 @@ pub struct PaymentRecord {
     pub captures: BTreeMap<CaptureId, Part>,
     /// What is given back or was to be given back.
     pub refunds: BTreeMap<RefundId, Part>,
+    /// The keys of calls to which the provider's answer cannot be.
+    pub in_doubt: BTreeSet<Uuid>,
 }
 
 /// How money is held that was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Hold {
     /// The provider has not answered.
     Pending,
@@ -54,7 +63,7 @@ pub enum Hold {
 }
 
 /// A part of the money.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
     /// How much.
     pub amount: Money,
@@ -63,7 +72,7 @@ pub struct Part {
 }
 
 /// What became of a part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PartStatus {
     /// The provider is to do it.
     Requested,
@@ -104,9 +113,14 @@ impl PaymentRecord {
         self.sum(self.refunds.values(), PartStatus::Requested)
     }
 
+    /// What was taken and is neither given back nor about to be.
+    pub fn refundable(&self) -> Money {
+        self.left(self.captured(), &[self.refunded(), self.refunding()])
+    }
+
     /// What of `whole` is left without these.
-    pub(super) fn left(&self, whole: Money, parts: [Money; 2]) -> Money {
-        let left = parts.into_iter().try_fold(whole, Money::checked_sub);
+    pub(super) fn left(&self, whole: Money, parts: &[Money]) -> Money {
+        let left = parts.iter().copied().try_fold(whole, Money::checked_sub);
         left.unwrap_or(Money::zero(self.requested.currency()))
     }
 
@@ -125,10 +139,13 @@ pub(super) fn evolve(state: PaymentState, event: &PaymentEvent) -> PaymentState 
             requested: *amount,
             token: token.clone(),
             hold: Hold::Pending,
+            declined: None,
+            reference: None,
             authorised: Money::zero(amount.currency()),
             is_void_requested: false,
             captures: BTreeMap::new(),
             refunds: BTreeMap::new(),
+            in_doubt: BTreeSet::new(),
         }));
     }
     let PaymentState::Known(mut payment) = state else {
@@ -137,11 +154,15 @@ pub(super) fn evolve(state: PaymentState, event: &PaymentEvent) -> PaymentState 
     };
     let part = |amount: &Money, status| Part { amount: *amount, status };
     match event {
-        PaymentEvent::Authorised { amount, .. } => {
+        PaymentEvent::Authorised { amount, reference, .. } => {
             payment.hold = Hold::Held;
+            payment.reference = Some(reference.clone());
             payment.authorised = *amount;
         }
-        PaymentEvent::Declined { .. } => payment.hold = Hold::Declined,
+        PaymentEvent::Declined { reason, .. } => {
+            payment.hold = Hold::Declined;
+            payment.declined = Some(*reason);
+        }
         PaymentEvent::Voided { .. } => payment.hold = Hold::Voided,
         PaymentEvent::Expired { .. } => payment.hold = Hold::Expired,
         PaymentEvent::VoidRequested { .. } => payment.is_void_requested = true,
@@ -163,7 +184,8 @@ pub(super) fn evolve(state: PaymentState, event: &PaymentEvent) -> PaymentState 
         PaymentEvent::RefundFailed { refund, .. } => {
             payment.refunds.entry(*refund).and_modify(|part| part.status = PartStatus::Failed);
         }
-        PaymentEvent::Requested { .. } | PaymentEvent::Contradicted { .. } => {}
+        PaymentEvent::Contradicted { fact, .. } => call::doubt(&mut payment, fact),
+        PaymentEvent::Requested { .. } => {}
     }
     PaymentState::Known(payment)
 }

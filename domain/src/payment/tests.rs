@@ -273,23 +273,14 @@ proptest! {
         for command in commands {
             let Ok(events) = Payment::decide(&state, command.clone(), now()) else { continue };
             for event in &events {
-                match event {
-                    PaymentEvent::Authorised { amount, .. } => {
+                match event.moved() {
+                    Some(Moved::Held(amount)) => {
                         prop_assert_eq!(authorised, 0, "held twice");
                         authorised += amount.minor();
                     }
-                    PaymentEvent::Captured { amount, .. } => captured += amount.minor(),
-                    PaymentEvent::Refunded { amount, .. } => refunded += amount.minor(),
-                    PaymentEvent::Requested { .. }
-                    | PaymentEvent::Declined { .. }
-                    | PaymentEvent::CaptureRequested { .. }
-                    | PaymentEvent::CaptureFailed { .. }
-                    | PaymentEvent::VoidRequested { .. }
-                    | PaymentEvent::Voided { .. }
-                    | PaymentEvent::RefundRequested { .. }
-                    | PaymentEvent::RefundFailed { .. }
-                    | PaymentEvent::Expired { .. }
-                    | PaymentEvent::Contradicted { .. } => {}
+                    Some(Moved::Taken(amount)) => captured += amount.minor(),
+                    Some(Moved::GivenBack(_, amount)) => refunded += amount.minor(),
+                    None => {}
                 }
                 state = Payment::evolve(state, event);
             }

@@ -13,6 +13,8 @@ pub enum ProductCommand {
         name: Label,
         /// The price of one piece.
         price: Money,
+        /// Whether its pieces are counted, and reserved before they are sold.
+        is_stocked: bool,
     },
     /// Ask another price from now on. Placed orders keep theirs.
     ChangePrice {

@@ -12,7 +12,7 @@ pub(super) fn decide(
     now: Timestamp,
 ) -> Result<Vec<ProductEvent>, ProductRejection> {
     match command {
-        ProductCommand::Register { sku, name, price } => register(state, sku, name, price, now),
+        ProductCommand::Register { sku, name, price, is_stocked } => register(state, sku, name, price, is_stocked, now),
         ProductCommand::ChangePrice { price } => change_price(state, price, now),
         ProductCommand::Retire => retire(state, now),
     }
@@ -23,10 +23,13 @@ fn register(
     sku: Sku,
     name: Label,
     price: Money,
+    is_stocked: bool,
     at: Timestamp,
 ) -> Result<Vec<ProductEvent>, ProductRejection> {
     match state {
-        ProductState::Unregistered => Ok(vec![ProductEvent::Registered { product: id_of(&sku), sku, name, price, at }]),
+        ProductState::Unregistered => {
+            Ok(vec![ProductEvent::Registered { product: id_of(&sku), sku, name, price, is_stocked, at }])
+        }
         ProductState::Offered(_) | ProductState::Retired(_) => Err(ProductRejection::AlreadyRegistered),
     }
 }

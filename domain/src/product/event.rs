@@ -11,7 +11,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ProductEvent {
     /// It came into the catalogue.
-    #[serde(rename = "product.registered.v1")]
+    #[serde(rename = "product.registered.v2")]
     Registered {
         /// The product.
         product: ProductId,
@@ -21,6 +21,8 @@ pub enum ProductEvent {
         name: Label,
         /// The price of one piece.
         price: Money,
+        /// Whether its pieces are counted, and reserved before they are sold. Version 1 knew no stock; see upcast.rs.
+        is_stocked: bool,
         /// When.
         at: Timestamp,
     },
@@ -57,7 +59,7 @@ impl ProductEvent {
 
 impl EventPayload for ProductEvent {
     fn types() -> Vec<&'static str> {
-        vec!["product.registered.v1", "product.price_changed.v1", "product.retired.v1"]
+        vec!["product.registered.v2", "product.price_changed.v1", "product.retired.v1"]
     }
 
     fn deserialize_tagged<'de, D: Deserializer<'de>>(_type_name: &str, tagged: D) -> Result<Self, D::Error> {

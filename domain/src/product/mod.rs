@@ -13,11 +13,13 @@ mod rejection;
 mod state;
 #[cfg(test)]
 mod tests;
+mod upcast;
 
 pub use command::ProductCommand;
 pub use event::ProductEvent;
 pub use rejection::ProductRejection;
 pub use state::{Offer, ProductState};
+pub use upcast::UPCASTERS;
 
 use crate::{
     Decider, Timestamp,

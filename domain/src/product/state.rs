@@ -29,6 +29,8 @@ pub struct Offer {
     pub name: Label,
     /// The price of one piece.
     pub price: Money,
+    /// Whether its pieces are counted, and reserved before they are sold.
+    pub is_stocked: bool,
     /// When it was registered.
     pub registered_at: Timestamp,
     /// When anything about it changed last.
@@ -37,11 +39,12 @@ pub struct Offer {
 
 pub(super) fn evolve(state: ProductState, event: &ProductEvent) -> ProductState {
     match (state, event) {
-        (_, ProductEvent::Registered { product, sku, name, price, at }) => ProductState::Offered(Offer {
+        (_, ProductEvent::Registered { product, sku, name, price, is_stocked, at }) => ProductState::Offered(Offer {
             product: *product,
             sku: sku.clone(),
             name: name.clone(),
             price: *price,
+            is_stocked: *is_stocked,
             registered_at: *at,
             updated_at: *at,
         }),

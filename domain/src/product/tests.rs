@@ -7,7 +7,7 @@ use crate::{
 };
 
 fn register() -> ProductCommand {
-    ProductCommand::Register { sku: sku("TEA-1"), name: label("Green tea"), price: eur(1990) }
+    ProductCommand::Register { sku: sku("TEA-1"), name: label("Green tea"), price: eur(1990), is_stocked: true }
 }
 
 #[test]
@@ -17,6 +17,7 @@ fn registering_a_product_puts_it_into_the_catalogue() {
         sku: sku("TEA-1"),
         name: Label::parse("Green tea").expect("valid"),
         price: eur(1990),
+        is_stocked: true,
         at: now(),
     }]);
 }

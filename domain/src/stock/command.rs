@@ -50,4 +50,13 @@ pub enum StockCommand {
         /// How many of them.
         pieces: Pieces,
     },
+    /// Pieces came back from a customer and can be sold again.
+    Restock {
+        /// From which order.
+        order: OrderId,
+        /// Which of its returns, counted from 1.
+        number: u32,
+        /// How many.
+        pieces: Pieces,
+    },
 }

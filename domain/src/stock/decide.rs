@@ -19,6 +19,7 @@ pub(super) fn decide(
         StockCommand::Reserve { order, pieces, until } => reserve(state, order, pieces, until, now),
         StockCommand::Release { order, reason } => release(state, order, reason, now),
         StockCommand::Commit { order, pieces } => commit(state, order, pieces, now),
+        StockCommand::Restock { order, number, pieces } => restock(state, order, number, pieces, now),
     }
 }
 
@@ -103,6 +104,19 @@ fn commit(
         return Err(StockRejection::NotReserved { reserved });
     }
     Ok(vec![StockEvent::Committed { stock, order, pieces, at }])
+}
+
+fn restock(
+    state: &StockState,
+    order: OrderId,
+    number: u32,
+    pieces: Pieces,
+    at: Timestamp,
+) -> Result<Vec<StockEvent>, StockRejection> {
+    some(pieces)?;
+    let stock = known(state)?;
+    state.on_hand.checked_add(pieces).map_err(|_| StockRejection::TooMany)?;
+    Ok(vec![StockEvent::Restocked { stock, order, number, pieces, at }])
 }
 
 fn known(state: &StockState) -> Result<StockId, StockRejection> {

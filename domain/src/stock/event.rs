@@ -78,6 +78,20 @@ pub enum StockEvent {
         /// When.
         at: Timestamp,
     },
+    /// They came back and can be sold again.
+    #[serde(rename = "stock.restocked.v1")]
+    Restocked {
+        /// The stock.
+        stock: StockId,
+        /// The order.
+        order: OrderId,
+        /// Which of its returns, counted from 1.
+        number: u32,
+        /// How many.
+        pieces: Pieces,
+        /// When.
+        at: Timestamp,
+    },
 }
 
 /// Why a reservation ended before its pieces left.
@@ -100,7 +114,19 @@ impl StockEvent {
             | Self::Adjusted { stock, .. }
             | Self::Reserved { stock, .. }
             | Self::Released { stock, .. }
-            | Self::Committed { stock, .. } => *stock,
+            | Self::Committed { stock, .. }
+            | Self::Restocked { stock, .. } => *stock,
+        }
+    }
+
+    /// The order it happened for, if it happened for one.
+    pub const fn order(&self) -> Option<OrderId> {
+        match self {
+            Self::Received { .. } | Self::Adjusted { .. } => None,
+            Self::Reserved { order, .. }
+            | Self::Released { order, .. }
+            | Self::Committed { order, .. }
+            | Self::Restocked { order, .. } => Some(*order),
         }
     }
 
@@ -111,14 +137,22 @@ impl StockEvent {
             | Self::Adjusted { at, .. }
             | Self::Reserved { at, .. }
             | Self::Released { at, .. }
-            | Self::Committed { at, .. } => *at,
+            | Self::Committed { at, .. }
+            | Self::Restocked { at, .. } => *at,
         }
     }
 }
 
 impl EventPayload for StockEvent {
     fn types() -> Vec<&'static str> {
-        vec!["stock.received.v1", "stock.adjusted.v1", "stock.reserved.v1", "stock.released.v1", "stock.committed.v1"]
+        vec![
+            "stock.received.v1",
+            "stock.adjusted.v1",
+            "stock.reserved.v1",
+            "stock.released.v1",
+            "stock.committed.v1",
+            "stock.restocked.v1",
+        ]
     }
 
     fn deserialize_tagged<'de, D: Deserializer<'de>>(_type_name: &str, tagged: D) -> Result<Self, D::Error> {

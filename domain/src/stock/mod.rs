@@ -3,7 +3,8 @@
 //! Pieces are received, counted anew, reserved for an order, released, and committed when they leave the house. All of it
 //! stands in one stream, so that a reservation is one decision: whoever comes second finds what the first one left.
 //! **Invariant:** there are never fewer pieces than are reserved; what is available is never negative.
-//! Slice map: domain/src/stock/decide.rs
+//! Slice map: api/src/graphql/stock/mutation.rs, domain/src/stock/decide.rs, projections/src/stock_level/mod.rs,
+//! tests/it/stock.rs
 
 mod command;
 mod decide;
@@ -19,7 +20,7 @@ pub use rejection::StockRejection;
 pub use state::{Reservation, StockState};
 
 use crate::{
-    Decider, Timestamp,
+    Decider, SnapshotForm, Timestamp,
     values::{OrderId, Sku, StockId, Warehouse},
 };
 
@@ -33,6 +34,7 @@ impl Decider for Stock {
     type Command = StockCommand;
     type Event = StockEvent;
     type Rejection = StockRejection;
+    const SNAPSHOT: Option<SnapshotForm<StockState>> = Some(SnapshotForm::json(state::SNAPSHOT_VERSION));
 
     fn decide(state: &StockState, command: StockCommand, now: Timestamp) -> Result<Vec<StockEvent>, StockRejection> {
         decide::decide(state, command, now)
@@ -43,7 +45,8 @@ impl Decider for Stock {
     }
 
     fn weight(state: &StockState) -> usize {
-        size_of::<StockState>() + state.reservations.len() * size_of::<(OrderId, Reservation)>()
+        // The nodes of the map are not full.
+        size_of::<StockState>() + 2 * state.reservations.len() * size_of::<(OrderId, Reservation)>()
     }
 }
 

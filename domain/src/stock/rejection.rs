@@ -38,7 +38,7 @@ pub enum StockRejection {
         reserved: Pieces,
     },
     /// Fewer pieces than are promised to orders.
-    #[error("{} pieces are reserved: release some of them first", reserved.number())]
+    #[error("at least {} pieces must stay: so many are reserved", reserved.number())]
     BelowReserved {
         /// How many are promised.
         reserved: Pieces,

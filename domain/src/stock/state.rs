@@ -1,7 +1,6 @@
 //! What a stock remembers.
 
-use std::collections::BTreeMap;
-
+use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
 use super::StockEvent;
@@ -10,8 +9,11 @@ use crate::{
     values::{OrderId, Pieces, StockId},
 };
 
+/// The version of what is written as a snapshot, and of the fold that made it.
+pub(super) const SNAPSHOT_VERSION: u32 = 1;
+
 /// What lies there, and whom it is promised to. Small however long the stream is: what is settled is forgotten. Written as a
-/// snapshot, so that a long stream is not read from its start.
+/// snapshot, so that a long stream is not read from its start: whoever changes fields or fold raises `SNAPSHOT_VERSION`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockState {
     /// The stock, once something was received.
@@ -20,8 +22,11 @@ pub struct StockState {
     pub on_hand: Pieces,
     /// The sum of the reservations.
     pub reserved: Pieces,
-    /// What is promised, by order.
-    pub reservations: BTreeMap<OrderId, Reservation>,
+    /// When anything about it changed last.
+    pub updated_at: Option<Timestamp>,
+    /// What is promised, by order. Each command has the state before it and the one after it: so a clone shares what it
+    /// does not change, however many reservations are open.
+    pub reservations: OrdMap<OrderId, Reservation>,
 }
 
 /// Pieces promised to an order.
@@ -43,11 +48,13 @@ impl StockState {
 }
 
 pub(super) fn evolve(mut state: StockState, event: &StockEvent) -> StockState {
+    state.updated_at = Some(event.at());
     match event {
         StockEvent::Received { stock, pieces, .. } => {
             state.stock = Some(*stock);
             state.on_hand = state.on_hand.saturating_add(*pieces);
         }
+        StockEvent::Restocked { pieces, .. } => state.on_hand = state.on_hand.saturating_add(*pieces),
         StockEvent::Adjusted { change, .. } => {
             // `decide` never lets it go below zero; a log that does all the same must still fold.
             state.on_hand = state.on_hand.changed_by(*change).unwrap_or_default();

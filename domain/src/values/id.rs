@@ -113,4 +113,20 @@ id_kinds! {
     RefundId RefundKind "refund"
     /// The log of what operators did. There is one.
     OperatorLogId OperatorLogKind "operator_log"
+    /// One person, as others see them. Has the UUID of the customer they are, so that one inbox knows of both.
+    UserId UserKind "user"
+    /// One handle, whoever has it. Derived from it, so that whoever wants it meets the same stream.
+    HandleId HandleKind "handle"
+    /// Two people, whichever of them is named first. Derived from both.
+    PairId PairKind "pair"
+    /// One post. A repost's is derived from who reposts what.
+    PostId PostKind "post"
+    /// What one person thinks of one post. Derived from both.
+    ReactionId ReactionKind "reaction"
+}
+
+impl From<CustomerId> for UserId {
+    fn from(customer: CustomerId) -> Self {
+        Self::new(customer.uuid())
+    }
 }

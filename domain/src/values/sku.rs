@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+use super::is_short_name;
+
 /// The longest SKU in bytes.
 pub const SKU_BYTES_MAX: usize = 64;
 
@@ -17,12 +19,8 @@ pub struct SkuError;
 impl Sku {
     /// Reads a SKU; lower-case letters are taken as upper-case ones, so that `tea-1` and `TEA-1` are one product.
     pub fn parse(text: &str) -> Result<Self, SkuError> {
-        let starts_well = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
-        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-        if !starts_well || text.len() > SKU_BYTES_MAX || !text.bytes().all(is_allowed) {
-            return Err(SkuError);
-        }
-        Ok(Self(text.to_ascii_uppercase().into()))
+        let is_sku = is_short_name(text, SKU_BYTES_MAX, b"-_.");
+        if is_sku { Ok(Self(text.to_ascii_uppercase().into())) } else { Err(SkuError) }
     }
 
     /// The SKU as text.

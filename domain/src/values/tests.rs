@@ -97,6 +97,7 @@ fn a_warehouse_is_lower_case_and_refuses_white_space_and_symbols() {
     for (text, expected) in [("main", "main"), ("North-2", "north-2"), ("7", "7")] {
         assert_eq!(Warehouse::parse(text).expect("valid").as_str(), expected);
     }
+    assert_eq!(Warehouse::parse(Warehouse::MAIN), Ok(Warehouse::main()));
     for text in ["", "-a", "a b", "a_b", "a@b", "ä", "a\n", &"x".repeat(WAREHOUSE_BYTES_MAX + 1)] {
         assert_eq!(Warehouse::parse(text), Err(WarehouseError), "{text:?}");
     }
@@ -114,6 +115,12 @@ fn a_payment_token_is_never_the_number_of_a_card_and_is_not_shown() {
         assert_eq!(PaymentToken::parse(text), Err(PaymentTokenError::Malformed), "{text:?}");
     }
     assert_eq!(format!("{:?}", PaymentToken::parse("tok_visa").expect("valid")), "PaymentToken(..)");
+}
+
+#[test]
+fn a_user_is_the_customer_they_are() {
+    let customer = CustomerId::named("ann");
+    assert_eq!(UserId::from(customer).uuid(), customer.uuid());
 }
 
 #[test]
@@ -171,5 +178,10 @@ proptest! {
         let _ = Label::parse(&text);
         let _ = Actor::parse(&text);
         let _ = ProjectionName::parse(&text);
+        let _ = Handle::parse(&text);
+        let _ = Hashtag::parse(&text);
+        let _ = MediaUrl::parse(&text);
+        let _ = MediaUrl::parse(&format!("https://{text}"));
+        let _ = PostText::parse(&text);
     }
 }

@@ -2,11 +2,13 @@
 
 use std::{fmt, sync::Arc};
 
+use super::is_short_name;
+
 /// The longest name of a warehouse in bytes.
 pub const WAREHOUSE_BYTES_MAX: usize = 32;
 
 /// The shop's short name of a place where goods lie: lower-case ASCII letters, digits and `-`, starting with a letter or
-/// digit. A shop with one place calls it `main`.
+/// digit. A shop with one place calls it [`Warehouse::MAIN`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Warehouse(Arc<str>);
 
@@ -18,14 +20,18 @@ pub struct Warehouse(Arc<str>);
 pub struct WarehouseError;
 
 impl Warehouse {
+    /// The name of the only warehouse of a shop that has one.
+    pub const MAIN: &'static str = "main";
+
+    /// The only warehouse of a shop that has one: what is meant where nobody names another.
+    pub fn main() -> Self {
+        Self(Self::MAIN.into())
+    }
+
     /// Reads a name; upper-case letters are taken as lower-case ones.
     pub fn parse(text: &str) -> Result<Self, WarehouseError> {
-        let starts_well = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
-        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-        if !starts_well || text.len() > WAREHOUSE_BYTES_MAX || !text.bytes().all(is_allowed) {
-            return Err(WarehouseError);
-        }
-        Ok(Self(text.to_ascii_lowercase().into()))
+        let is_warehouse = is_short_name(text, WAREHOUSE_BYTES_MAX, b"-");
+        if is_warehouse { Ok(Self(text.to_ascii_lowercase().into())) } else { Err(WarehouseError) }
     }
 
     /// The name as text.
@@ -34,10 +40,9 @@ impl Warehouse {
     }
 }
 
-/// The only warehouse of a shop that has one.
 impl Default for Warehouse {
     fn default() -> Self {
-        Self("main".into())
+        Self::main()
     }
 }
 
