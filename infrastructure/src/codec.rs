@@ -9,7 +9,7 @@ use std::{collections::HashMap, sync::LazyLock};
 use domain::{EventPayload, Upcaster};
 use serde_json::{Deserializer, Value};
 
-use crate::event_store::Name;
+use crate::event_store::{EVENT_BYTES_MAX, Name};
 
 /// How many upcasters one event may pass. A longer chain is a cycle.
 const UPCAST_STEPS_MAX: usize = 64;
@@ -54,6 +54,58 @@ pub enum DecodeError {
     },
 }
 
+impl DecodeError {
+    /// What it is, for programs; the same for good.
+    pub fn code(&self) -> DecodeCode {
+        match self {
+            Self::Malformed { .. } => DecodeCode::Malformed,
+            Self::NotLifted { .. } => DecodeCode::NotLifted,
+            Self::Oversized { .. } => DecodeCode::Oversized,
+            Self::Panicked { .. } => DecodeCode::Panicked,
+        }
+    }
+}
+
+/// Why stored bytes are no event, for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecodeCode {
+    /// This build knows no event of that name: mostly a later one wrote it.
+    Unknown,
+    /// It is not JSON, or has not the fields of its type.
+    Malformed,
+    /// It is of an old version, and an upcaster refuses it.
+    NotLifted,
+    /// It is larger than an event may be.
+    Oversized,
+    /// A defect of an upcaster.
+    Panicked,
+}
+
+impl DecodeCode {
+    const ALL: [Self; 5] = [Self::Unknown, Self::Malformed, Self::NotLifted, Self::Oversized, Self::Panicked];
+
+    /// As it is written down.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "UNKNOWN",
+            Self::Malformed => "MALFORMED",
+            Self::NotLifted => "NOT_LIFTED",
+            Self::Oversized => "OVERSIZED",
+            Self::Panicked => "PANICKED",
+        }
+    }
+
+    /// What was written down as this.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.as_str() == text)
+    }
+}
+
+/// Whether this build knows events of this name, of whatever version.
+pub fn is_known<E: EventPayload>(type_name: &str) -> bool {
+    E::types().contains(&type_name) || UPCASTERS.contains_key(type_name)
+}
+
 /// What this build can decode, as a short text: another one may succeed where this one fails.
 pub fn fingerprint<E: EventPayload>() -> String {
     let mut names: Vec<&str> = E::types();
@@ -84,6 +136,17 @@ pub fn decode<E: EventPayload>(type_name: &str, data: &str) -> Result<E, DecodeE
     tagged.push_str(data);
     tagged.push('}');
     read::<E>(type_name, type_name, &tagged)
+}
+
+/// The same, of an event that came into the store on whatever way: too large a one, and an upcaster that panics, are errors of
+/// that event.
+pub fn decode_foreign<E: EventPayload>(type_name: &str, data: &str) -> Result<E, DecodeError> {
+    let bytes = data.len();
+    if bytes > EVENT_BYTES_MAX {
+        return Err(DecodeError::Oversized { type_name: type_name.to_owned(), bytes });
+    }
+    std::panic::catch_unwind(|| decode::<E>(type_name, data))
+        .unwrap_or_else(|_| Err(DecodeError::Panicked { type_name: type_name.to_owned() }))
 }
 
 fn decode_old<E: EventPayload>(stored_name: &str, data: &str) -> Result<E, DecodeError> {

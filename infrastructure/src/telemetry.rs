@@ -18,6 +18,10 @@ pub const COMMAND_SECONDS: &str = "millrace_command_seconds";
 pub const COMMAND_BATCH: &str = "millrace_command_batch_commands";
 /// How many times a stream had moved under a command.
 pub const COMMAND_CONFLICTS: &str = "millrace_command_conflicts_total";
+/// How many snapshots of streams were stored. Label: `category`.
+pub const SNAPSHOTS_WRITTEN: &str = "millrace_snapshots_written_total";
+/// How many times a snapshot could not be stored or loaded. Label: `category`.
+pub const SNAPSHOT_FAILURES: &str = "millrace_snapshot_failures_total";
 /// How many events a projection is behind. Label: `projection`.
 pub const PROJECTION_LAG_EVENTS: &str = "millrace_projection_lag_events";
 /// How old the oldest event is that a projection has not applied yet. Label: `projection`.
@@ -58,6 +62,34 @@ pub const REBUILD_EVENTS: &str = "millrace_rebuild_events_total";
 pub const LEASES_HELD: &str = "millrace_leases_held";
 /// How many leases this node has freed because the one that held them was dead.
 pub const LEASE_TAKEOVERS: &str = "millrace_lease_takeovers_total";
+/// How many steps of a process were carried out, or tried. Labels: `process`, `outcome`.
+pub const PROCESS_STEPS: &str = "millrace_process_steps_total";
+/// The position of the log up to which a process has seen everything. Label: `process`.
+pub const PROCESS_POSITION: &str = "millrace_process_position";
+/// How many events a process is behind. Label: `process`.
+pub const PROCESS_LAG_EVENTS: &str = "millrace_process_lag_events";
+/// 1 in the node that runs a process. Label: `process`.
+pub const PROCESS_RUNNING: &str = "millrace_process_running";
+/// How many keys a process has in memory. Label: `process`.
+pub const PROCESS_KEYS: &str = "millrace_process_keys";
+/// How many steps of a process wait for their turn. Label: `process`.
+pub const PROCESS_WAITING: &str = "millrace_process_waiting_steps";
+/// How many steps of a process are under way. Label: `process`.
+pub const PROCESS_UNDER_WAY: &str = "millrace_process_under_way_steps";
+/// How many steps of a process do not work, stuck ones too. Label: `process`.
+pub const PROCESS_TROUBLES: &str = "millrace_process_troubles";
+/// How many steps of a process are not tried again by themselves. Label: `process`.
+pub const PROCESS_STUCK: &str = "millrace_process_stuck_steps";
+/// How many keys of a process somebody has to look at. Label: `process`.
+pub const PROCESS_CONCERNS: &str = "millrace_process_concerns";
+/// How many keys of a process wait for an event that cannot be read. Label: `process`.
+pub const PROCESS_PARKED: &str = "millrace_process_parked_keys";
+/// 1 if a process cannot follow the log or keep its notes. Label: `process`.
+pub const PROCESS_FAILED: &str = "millrace_process_failed";
+/// How long a payment provider took for one try of a call. Labels: `call`, `outcome`.
+pub const PAYMENT_CALL_SECONDS: &str = "millrace_payment_call_seconds";
+/// How many notices of a payment provider came in. Label: `outcome`.
+pub const PAYMENT_NOTICES: &str = "millrace_payment_notices_total";
 /// How many subscriptions are open. Label: `transport`.
 pub const SUBSCRIBERS: &str = "millrace_subscribers";
 /// How long an HTTP request took. Labels: `path`, `status`.

@@ -24,7 +24,7 @@ pub use sqlite::{
 pub use subscription::{Batch, Subscription};
 pub use types::{
     AllPage, Append, Appended, Direction, ExpectedRevision, Name, NewEvent, Position, RecordedEvent, Revision,
-    StreamId, StreamPage, TypeFilter,
+    StreamId, StreamPage, TypeFilter, Whereabouts,
 };
 
 /// The most events of one append. The same in every adapter, so that tests transfer.
@@ -52,6 +52,7 @@ pub const PAGE_EVENTS_MAX: usize = 8_192;
 /// 8. [`EventStore::tail`] shows a position only once a reader can read everything up to it, and always shows the
 ///    last one in the end.
 /// 9. A failed append is either known not to be written, or says that its outcome is unknown.
+/// 10. [`EventStore::locate`] finds every position that the store has given out inside the log, and no other number.
 #[async_trait]
 pub trait EventStore: Send + Sync + std::fmt::Debug {
     /// Appends events to one stream; returns when they are durable.
@@ -78,6 +79,13 @@ pub trait EventStore: Send + Sync + std::fmt::Debug {
         let before = Position::new(position.value().saturating_sub(1));
         let page = self.read_all(before, &TypeFilter::All, 1).await?;
         Ok(page.events.into_iter().find(|event| event.position == position))
+    }
+
+    /// Where this position lies: whether the store may have given it out. Where positions are counters, every number up
+    /// to the last position is one.
+    async fn locate(&self, position: Position) -> Result<Whereabouts, StoreError> {
+        let head = self.head().await?;
+        Ok(if position > head { Whereabouts::Beyond { head } } else { Whereabouts::Inside })
     }
 
     /// The last position of the log, [`Position::START`] if it is empty.

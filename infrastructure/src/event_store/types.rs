@@ -95,6 +95,15 @@ impl Revision {
     pub const fn next(self) -> Self {
         Self(self.0 + 1)
     }
+
+    /// The one before it; none before the first.
+    #[must_use]
+    pub const fn previous(self) -> Option<Self> {
+        match self.0.checked_sub(1) {
+            Some(number) => Some(Self(number)),
+            None => None,
+        }
+    }
 }
 
 /// The place of an event in the whole log. Strictly increasing, not necessarily gapless: in some stores it is an
@@ -214,6 +223,14 @@ pub struct RecordedEvent {
     pub data: String,
 }
 
+/// As it is sent again, to another store: every store keeps the time that an event comes with.
+impl From<RecordedEvent> for NewEvent {
+    fn from(event: RecordedEvent) -> Self {
+        let RecordedEvent { position: _, stream: _, revision: _, id, type_name, recorded_at, metadata, data } = event;
+        Self { id, type_name, at: recorded_at, metadata, data }
+    }
+}
+
 /// Which way to read a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
@@ -241,6 +258,20 @@ pub struct AllPage {
     pub scanned_to: Position,
     /// Whether that was the end of the log at the time of reading.
     pub is_end: bool,
+}
+
+/// Where a number lies that is said to be a position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whereabouts {
+    /// In the log, or at its start: a read can go on after it.
+    Inside,
+    /// Beyond the end of the log, which is `head`.
+    Beyond {
+        /// The last position.
+        head: Position,
+    },
+    /// Before the end, but none of the log: where positions are not counters, not every number is one.
+    Nowhere,
 }
 
 /// Which event types a reader wants.

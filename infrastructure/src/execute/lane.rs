@@ -11,7 +11,10 @@ use std::{
 
 use domain::Decider;
 use metrics::Histogram;
-use quick_cache::{Weighter, sync::Cache};
+use quick_cache::{
+    DefaultHashBuilder, OptionsBuilder, Weighter,
+    sync::{Cache, DefaultLifecycle},
+};
 use tokio::{sync::oneshot, time::Instant};
 use tracing::{Instrument as _, Span, field::Empty};
 use uuid::Uuid;
@@ -21,6 +24,7 @@ use super::{
     error::ExecuteError,
     loaded::Loaded,
     plan::{Answer, Plan},
+    snapshots::{Draft, Keeper, Snapshots},
 };
 use crate::{
     clock::Clock,
@@ -36,6 +40,9 @@ const RESEND_PAUSE_MIN: Duration = Duration::from_millis(50);
 const RESEND_PAUSE_MAX: Duration = Duration::from_secs(2);
 /// A guess for the cache's tables; it grows as needed.
 const CACHED_STREAMS_GUESS: usize = 10_000;
+/// The cache is divided into parts with a lock each, and what is heavier than its part is not kept: a long stream would
+/// be loaded for each command. So parts are at least that large, and there are few of them.
+const CACHE_PART_BYTES_MIN: u64 = 16 * 1024 * 1024;
 
 /// The outcome of a command that took effect, in metrics.
 const OUTCOME_OK: &str = "ok";
@@ -50,6 +57,8 @@ type CurrentAnswer<D> = Result<Current<<D as Decider>::State>, ExecuteError<<D a
 enum Job<D: Decider> {
     Execute(Request<D::Command>, oneshot::Sender<Answer<D>>),
     Look(oneshot::Sender<CurrentAnswer<D>>),
+    /// Dropped unanswered if there is no need for a snapshot.
+    Draft(oneshot::Sender<Draft<D>>),
 }
 
 /// Commands that were taken from the lane and not answered yet.
@@ -71,6 +80,17 @@ impl Clone for ByWeight {
     }
 }
 
+fn cache<D: Decider>(bytes_max: u64) -> Cache<Uuid, Arc<Loaded<D>>, ByWeight> {
+    let parts = usize::try_from(bytes_max / CACHE_PART_BYTES_MIN).unwrap_or(SHARDS).clamp(1, SHARDS);
+    let options = OptionsBuilder::new()
+        .estimated_items_capacity(CACHED_STREAMS_GUESS)
+        .weight_capacity(bytes_max)
+        .shards(1 << parts.ilog2())
+        .build()
+        .expect("both capacities are given");
+    Cache::with_options(options, ByWeight, DefaultHashBuilder::default(), DefaultLifecycle::default())
+}
+
 /// The lanes of one aggregate's streams.
 pub(super) struct Lanes<D: Decider> {
     category: Name,
@@ -78,6 +98,7 @@ pub(super) struct Lanes<D: Decider> {
     clock: Arc<dyn Clock>,
     lifecycle: Lifecycle,
     options: ExecutorOptions,
+    snapshots: Option<Snapshots<D>>,
     shards: Vec<Mutex<Shard<D>>>,
     cache: Cache<Uuid, Arc<Loaded<D>>, ByWeight>,
     /// Of commands that took effect: the usual case is looked up once.
@@ -104,7 +125,8 @@ impl<D: Decider> Lanes<D> {
             clock,
             lifecycle,
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
-            cache: Cache::with_weighter(CACHED_STREAMS_GUESS, options.cache_bytes_max, ByWeight),
+            cache: cache(options.cache_bytes_max),
+            snapshots: Snapshots::try_new(options.snapshots.clone()),
             options,
             seconds: seconds(D::CATEGORY, OUTCOME_OK),
             batch: metrics::histogram!(telemetry::COMMAND_BATCH, "category" => D::CATEGORY),
@@ -128,9 +150,11 @@ impl<D: Decider> Lanes<D> {
         let stream = request.stream;
         let started = Instant::now();
         let (sender, receiver) = oneshot::channel();
-        this.enqueue(stream, Job::Execute(request, sender))?;
-        // A lane that ends without an answer panicked; whether it had appended is unknown.
-        let answer = receiver.await.unwrap_or(Err(ExecuteError::OutcomeUnknown(command)));
+        let answer = match this.enqueue(stream, Job::Execute(request, sender)) {
+            // A lane that ends without an answer panicked; whether it had appended is unknown.
+            Ok(()) => receiver.await.unwrap_or(Err(ExecuteError::OutcomeUnknown(command))),
+            Err(error) => Err(error),
+        };
         let outcome = answer.as_ref().map_or_else(ExecuteError::outcome, |_| OUTCOME_OK);
         if answer.is_ok() {
             this.seconds.record(started.elapsed());
@@ -154,8 +178,21 @@ impl<D: Decider> Lanes<D> {
         receiver.await.unwrap_or_else(|_| Err(ExecuteError::Panicked(this.name(stream))))
     }
 
-    fn name(&self, stream: Uuid) -> StreamId {
+    pub(super) fn name(&self, stream: Uuid) -> StreamId {
         StreamId::new(self.category.clone(), stream)
+    }
+
+    pub(super) const fn lifecycle(&self) -> &Lifecycle {
+        &self.lifecycle
+    }
+
+    pub(super) const fn snapshots(&self) -> Option<&Snapshots<D>> {
+        self.snapshots.as_ref()
+    }
+
+    /// Asks the lane for what a snapshot is made of, if the stream is in memory and has grown.
+    pub(super) fn draft(this: &Arc<Self>, stream: Uuid, sender: oneshot::Sender<Draft<D>>) {
+        this.push(stream, Job::Draft(sender), usize::MAX);
     }
 
     fn shard(&self, stream: Uuid) -> MutexGuard<'_, Shard<D>> {
@@ -164,20 +201,35 @@ impl<D: Decider> Lanes<D> {
         self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a job into its lane, and somebody to work on it.
     fn enqueue(self: &Arc<Self>, stream: Uuid, job: Job<D>) -> Result<(), ExecuteError<D::Rejection>> {
+        let is_taken = self.push(stream, job, self.options.lane_commands_max);
+        if is_taken { Ok(()) } else { Err(ExecuteError::Overloaded(self.name(stream))) }
+    }
+
+    /// Puts a job into its lane, and somebody to work on it; not where `max` wait already.
+    fn push(self: &Arc<Self>, stream: Uuid, job: Job<D>, max: usize) -> bool {
         let mut shard = self.shard(stream);
         if let Some(waiting) = shard.get_mut(&stream) {
-            if waiting.len() >= self.options.lane_commands_max {
-                return Err(ExecuteError::Overloaded(self.name(stream)));
+            let is_taken = waiting.len() < max;
+            if is_taken {
+                waiting.push_back(job);
             }
-            waiting.push_back(job);
-            return Ok(());
+            return is_taken;
         }
         shard.insert(stream, VecDeque::from([job]));
         drop(shard);
         self.lifecycle.spawn(LaneTask { lanes: Arc::clone(self), stream, is_done: false }.run());
-        Ok(())
+        true
+    }
+
+    /// A stream that is not in memory, as it stands in the store.
+    async fn load(&self, stream: &StreamId) -> Result<Loaded<D>, ExecuteError<D::Rejection>> {
+        if let Some(snapshots) = &self.snapshots
+            && let Some(loaded) = snapshots.load(&*self.store, stream).await?
+        {
+            return Ok(loaded);
+        }
+        Loaded::default().catch_up(&*self.store, stream).await
     }
 
     /// Works on one batch; gives back what did not fit, and the stream as it is then, if that is known.
@@ -195,7 +247,7 @@ impl<D: Decider> Lanes<D> {
                 Some(loaded) => loaded,
                 // Ids made up for this very command need no look; should one be taken, the append finds out.
                 None if attempts == 0 && requests.iter().all(|request| request.is_fresh) => Loaded::default(),
-                None => match Loaded::default().catch_up(&*self.store, stream).await {
+                None => match self.load(stream).await {
                     Ok(loaded) => loaded,
                     Err(error) => return (requests.iter().map(|_| Err(error.clone())).collect(), None),
                 },
@@ -265,6 +317,18 @@ impl<D: Decider> Lanes<D> {
     }
 }
 
+/// What was asked of a lane beside commands.
+struct Asked<D: Decider> {
+    looks: Vec<oneshot::Sender<CurrentAnswer<D>>>,
+    drafts: Vec<oneshot::Sender<Draft<D>>>,
+}
+
+impl<D: Decider> Default for Asked<D> {
+    fn default() -> Self {
+        Self { looks: Vec::new(), drafts: Vec::new() }
+    }
+}
+
 /// Works on a lane until it is empty.
 struct LaneTask<D: Decider> {
     lanes: Arc<Lanes<D>>,
@@ -278,8 +342,8 @@ impl<D: Decider> LaneTask<D> {
         let mut loaded = self.lanes.cache.remove(&self.stream).map(|(_, loaded)| Arc::unwrap_or_clone(loaded));
         let mut rest = Undecided::<D>::new();
         loop {
-            let mut looks = Vec::new();
-            if !self.take(&mut rest, &mut looks, &mut loaded) {
+            let mut asked = Asked::default();
+            if !self.take(&mut rest, &mut asked, &mut loaded) {
                 return;
             }
             if !rest.is_empty() {
@@ -293,17 +357,18 @@ impl<D: Decider> LaneTask<D> {
                     let _ = sender.send(answer);
                 }
             }
-            self.show(&name, &mut loaded, looks).await;
+            self.show(&name, &mut loaded, asked.looks).await;
+            if let Some(loaded) = &mut loaded {
+                self.give(loaded, asked.drafts);
+                if let Some(keeper) = Keeper::for_stream(&self.lanes, self.stream, loaded) {
+                    self.lanes.lifecycle.spawn(keeper.run());
+                }
+            }
         }
     }
 
     /// Takes what waits. False, and the lane is gone, if there is nothing left to do.
-    fn take(
-        &mut self,
-        rest: &mut Undecided<D>,
-        looks: &mut Vec<oneshot::Sender<CurrentAnswer<D>>>,
-        loaded: &mut Option<Loaded<D>>,
-    ) -> bool {
+    fn take(&mut self, rest: &mut Undecided<D>, asked: &mut Asked<D>, loaded: &mut Option<Loaded<D>>) -> bool {
         let mut shard = self.lanes.shard(self.stream);
         let waiting = shard.entry(self.stream).or_default();
         while rest.len() < BATCH_COMMANDS_MAX
@@ -311,10 +376,11 @@ impl<D: Decider> LaneTask<D> {
         {
             match job {
                 Job::Execute(request, sender) => rest.push_back((request, sender)),
-                Job::Look(sender) => looks.push(sender),
+                Job::Look(sender) => asked.looks.push(sender),
+                Job::Draft(sender) => asked.drafts.push(sender),
             }
         }
-        if !rest.is_empty() || !looks.is_empty() {
+        if !(rest.is_empty() && asked.looks.is_empty() && asked.drafts.is_empty()) {
             return true;
         }
         // Under the lock, so that the next command finds the state in the cache.
@@ -337,12 +403,25 @@ impl<D: Decider> LaneTask<D> {
         }
         let found = match loaded.take() {
             Some(loaded) if !self.lanes.options.is_shared => Ok(loaded),
-            known => known.unwrap_or_default().catch_up(&*self.lanes.store, name).await,
+            Some(loaded) => loaded.catch_up(&*self.lanes.store, name).await,
+            None => self.lanes.load(name).await,
         };
         for sender in looks {
             let _ = sender.send(found.as_ref().map(Loaded::current).map_err(Clone::clone));
         }
         *loaded = found.ok();
+    }
+
+    /// Gives the stream to whoever writes its snapshot, if it has grown.
+    fn give(&self, loaded: &mut Loaded<D>, drafts: Vec<oneshot::Sender<Draft<D>>>) {
+        for sender in drafts {
+            let is_due = self.lanes.snapshots.as_ref().is_some_and(|snapshots| snapshots.is_due(loaded));
+            if is_due && let Some(draft) = Draft::of(loaded) {
+                // Whether it comes to be stored or not: it is not tried again before the stream has grown once more.
+                loaded.in_snapshot = loaded.events();
+                let _ = sender.send(draft);
+            }
+        }
     }
 }
 

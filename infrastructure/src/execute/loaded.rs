@@ -1,48 +1,44 @@
-//! A stream folded into its aggregate's state, with the commands it holds.
+//! A stream folded into its aggregate's state, with the commands it remembers.
 
-use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc};
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use domain::Decider;
-use uuid::Uuid;
 
-use super::{Current, Executed, error::ExecuteError, metadata::CommandMark};
+use super::{
+    Current,
+    error::ExecuteError,
+    metadata::CommandMark,
+    receipts::{Receipt, Receipts},
+};
 use crate::{
     codec::{self, DecodeError},
     event_store::{
         Direction, EventStore, ExpectedRevision, PAGE_EVENTS_MAX, Position, RecordedEvent, Revision, StreamId,
     },
+    snapshot_store::Tip,
 };
-
-/// What one command left behind.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Receipt {
-    pub(super) position: Position,
-    pub(super) input_hash: Option<Uuid>,
-}
 
 /// A folded stream.
 #[derive(Debug)]
 pub(super) struct Loaded<D: Decider> {
     pub(super) state: Arc<D::State>,
-    pub(super) revision: Option<Revision>,
-    pub(super) position: Position,
-    pub(super) commands: HashMap<Uuid, Receipt>,
+    /// Its last event; none if it has no events.
+    pub(super) tip: Option<Tip>,
+    pub(super) receipts: Receipts,
+    /// How many of its events are in its snapshot, or were meant to be.
+    pub(super) in_snapshot: u64,
 }
 
 impl<D: Decider> Default for Loaded<D> {
     fn default() -> Self {
-        Self { state: Arc::default(), revision: None, position: Position::START, commands: HashMap::new() }
+        Self { state: Arc::default(), tip: None, receipts: Receipts::default(), in_snapshot: 0 }
     }
 }
 
 impl<D: Decider> Clone for Loaded<D> {
     fn clone(&self) -> Self {
-        Self {
-            state: Arc::clone(&self.state),
-            revision: self.revision,
-            position: self.position,
-            commands: self.commands.clone(),
-        }
+        let Self { state, tip, receipts, in_snapshot } = self;
+        Self { state: Arc::clone(state), tip: *tip, receipts: receipts.clone(), in_snapshot: *in_snapshot }
     }
 }
 
@@ -54,22 +50,29 @@ impl<D: Decider> Loaded<D> {
         stream: &StreamId,
     ) -> Result<Self, ExecuteError<D::Rejection>> {
         loop {
-            let from = ExpectedRevision::after(self.revision).first_new();
+            let from = ExpectedRevision::after(self.revision()).first_new();
             let page = store
                 .read_stream(stream, from, Direction::Forwards, PAGE_EVENTS_MAX)
                 .await
                 .map_err(ExecuteError::Store)?;
-            for event in &page.events {
-                self.apply(event)
-                    .map_err(|source| ExecuteError::Undecodable { stream: stream.clone(), source: Arc::new(source) })?;
-            }
+            self.apply(&page.events, stream)?;
             if page.is_end {
                 return Ok(self);
             }
         }
     }
 
-    fn apply(&mut self, recorded: &RecordedEvent) -> Result<(), DecodeError> {
+    /// Folds the next events of the stream.
+    pub(super) fn apply(
+        &mut self,
+        events: &[RecordedEvent],
+        stream: &StreamId,
+    ) -> Result<(), ExecuteError<D::Rejection>> {
+        let undecodable = |source| ExecuteError::Undecodable { stream: stream.clone(), source: Arc::new(source) };
+        events.iter().try_for_each(|event| self.apply_one(event)).map_err(undecodable)
+    }
+
+    fn apply_one(&mut self, recorded: &RecordedEvent) -> Result<(), DecodeError> {
         let fold = || -> Result<(), DecodeError> {
             let event = codec::decode::<D::Event>(&recorded.type_name, &recorded.data)?;
             let state = Arc::unwrap_or_clone(std::mem::take(&mut self.state));
@@ -79,25 +82,34 @@ impl<D: Decider> Loaded<D> {
         // What is half folded is thrown away by the caller.
         std::panic::catch_unwind(AssertUnwindSafe(fold))
             .unwrap_or_else(|_| Err(DecodeError::Panicked { type_name: recorded.type_name.to_string() }))?;
-        self.revision = Some(recorded.revision);
-        self.position = recorded.position;
+        self.tip = Some(recorded.into());
         if let Ok(mark) = serde_json::from_str::<CommandMark>(&recorded.metadata) {
-            self.commands.insert(mark.command_id, Receipt { position: recorded.position, input_hash: mark.input_hash });
+            let receipt = Receipt { position: recorded.position, input_hash: mark.input_hash };
+            self.receipts.insert(mark.command_id, receipt);
         }
         Ok(())
     }
 
-    pub(super) fn current(&self) -> Current<D::State> {
-        Current { state: Arc::clone(&self.state), revision: self.revision, position: self.position }
+    pub(super) fn revision(&self) -> Option<Revision> {
+        self.tip.map(|tip| tip.revision)
     }
 
-    pub(super) fn executed(&self, position: Position, is_repeat: bool) -> Executed<D::State> {
-        Executed { position, revision: self.revision, state: Arc::clone(&self.state), is_repeat }
+    /// The position of its last event.
+    pub(super) fn position(&self) -> Position {
+        self.tip.map_or(Position::START, |tip| tip.position)
+    }
+
+    /// How many events it has.
+    pub(super) fn events(&self) -> u64 {
+        self.tip.map_or(0, |tip| tip.revision.value() + 1)
+    }
+
+    pub(super) fn current(&self) -> Current<D::State> {
+        Current { state: Arc::clone(&self.state), revision: self.revision(), position: self.position() }
     }
 
     /// Rough bytes, for the cache's bound.
     pub(super) fn weight(&self) -> u64 {
-        let receipts = self.commands.capacity() * (size_of::<(Uuid, Receipt)>() + 1);
-        (size_of::<Self>() + D::weight(&self.state) + receipts) as u64
+        (size_of::<Self>() + D::weight(&self.state) + self.receipts.weight()) as u64
     }
 }

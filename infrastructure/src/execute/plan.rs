@@ -6,9 +6,7 @@ use domain::{Decider, Timestamp};
 use uuid::Uuid;
 
 use super::{
-    Current, EXECUTE_ATTEMPTS_MAX, Executed, Request,
-    error::ExecuteError,
-    loaded::{Loaded, Receipt},
+    CommandMetadata, EXECUTE_ATTEMPTS_MAX, Executed, Request, error::ExecuteError, loaded::Loaded, receipts::Receipt,
 };
 use crate::{
     clock::Clock,
@@ -17,6 +15,7 @@ use crate::{
         APPEND_BYTES_MAX, APPEND_EVENTS_MAX, Append, AppendError, Appended, EVENT_BYTES_MAX, ExpectedRevision,
         NewEvent, Position, Revision, StreamId,
     },
+    snapshot_store::Tip,
 };
 
 /// What the executor answers to one command.
@@ -33,16 +32,35 @@ enum Verdict<D: Decider> {
     Events { last: usize, revision: Revision, state: Arc<D::State>, is_repeat: bool },
 }
 
+/// A command of this batch that has events.
+struct Taken {
+    id: Uuid,
+    input_hash: Option<Uuid>,
+    /// The index of its last event in the append.
+    last: usize,
+}
+
+/// The last event of an append, as far as it is known before.
+#[derive(Clone, Copy)]
+struct LastEvent {
+    id: Uuid,
+    at: Timestamp,
+}
+
 /// A batch, decided: what to append, and what to answer then.
 pub(super) struct Plan<D: Decider> {
     stream: StreamId,
-    before: Current<D::State>,
-    after: Loaded<D>,
+    base: Loaded<D>,
+    /// The state and the revision after what is decided so far.
+    state: Arc<D::State>,
+    revision: Option<Revision>,
     events: Vec<NewEvent>,
+    last_event: Option<LastEvent>,
     bytes: usize,
     verdicts: Vec<Verdict<D>>,
-    /// The commands of this batch that have events, and the index of the last one.
-    commands: HashMap<Uuid, usize>,
+    commands: Vec<Taken>,
+    /// Where in `commands` each of them is.
+    places: HashMap<Uuid, usize>,
 }
 
 impl<D: Decider> Plan<D> {
@@ -56,12 +74,15 @@ impl<D: Decider> Plan<D> {
     ) -> Self {
         let mut plan = Self {
             stream: stream.clone(),
-            before: base.current(),
-            after: base,
+            state: Arc::clone(&base.state),
+            revision: base.revision(),
+            base,
             events: Vec::new(),
+            last_event: None,
             bytes: 0,
             verdicts: Vec::new(),
-            commands: HashMap::new(),
+            commands: Vec::new(),
+            places: HashMap::new(),
         };
         for request in requests {
             let Some(verdict) = plan.verdict_on(request, clock.now()) else { break };
@@ -79,7 +100,7 @@ impl<D: Decider> Plan<D> {
     pub(super) fn append(&mut self) -> Option<Append> {
         (!self.events.is_empty()).then(|| Append {
             stream: self.stream.clone(),
-            expected: ExpectedRevision::after(self.before.revision),
+            expected: ExpectedRevision::after(self.base.revision()),
             events: std::mem::take(&mut self.events).into(),
         })
     }
@@ -88,14 +109,14 @@ impl<D: Decider> Plan<D> {
     pub(super) fn commit(self, appended: Option<&Appended>) -> (Vec<Answer<D>>, Loaded<D>) {
         let positions = appended.map_or(&[][..], |appended| &appended.positions);
         let position_of = |index: usize| positions.get(index).copied().unwrap_or(Position::START);
-        let mut after = self.after;
-        for (command, last) in self.commands {
-            if let Some(receipt) = after.commands.get_mut(&command) {
-                receipt.position = position_of(last);
-            }
+        let mut after = self.base;
+        after.state = self.state;
+        for Taken { id, input_hash, last } in self.commands {
+            after.receipts.insert(id, Receipt { position: position_of(last), input_hash });
         }
-        if let Some(last) = positions.last() {
-            after.position = *last;
+        if let (Some(revision), Some(position), Some(event)) = (self.revision, positions.last(), self.last_event) {
+            let recorded_at = event.at.timestamp_micros();
+            after.tip = Some(Tip { revision, position: *position, id: event.id, recorded_at });
         }
         let answers = self.verdicts.into_iter().map(|verdict| match verdict {
             Verdict::Answer(answer) => answer,
@@ -108,10 +129,7 @@ impl<D: Decider> Plan<D> {
 
     /// The stream as it was before this batch.
     pub(super) fn undo(self) -> Loaded<D> {
-        let mut commands = self.after.commands;
-        commands.retain(|command, _| !self.commands.contains_key(command));
-        let Current { state, revision, position } = self.before;
-        Loaded { state, revision, position, commands }
+        self.base
     }
 
     /// The answers after an append that failed: whatever was decided on its events fails with it.
@@ -160,16 +178,17 @@ impl<D: Decider> Plan<D> {
 
     fn repeat_of(&self, request: &Request<D::Command>) -> Option<Verdict<D>> {
         let command = request.metadata.command_id;
-        let receipt = self.after.commands.get(&command)?;
-        if receipt.input_hash != request.metadata.input_hash {
+        let of_batch = self.places.get(&command).map(|place| &self.commands[*place]);
+        let before = self.base.receipts.get(command);
+        let input_hash = of_batch.map(|taken| taken.input_hash).or(before.map(|receipt| receipt.input_hash))?;
+        if input_hash != request.metadata.input_hash {
             return Some(Verdict::Answer(Err(ExecuteError::CommandReused(command))));
         }
-        Some(match (self.commands.get(&command), self.after.revision) {
-            (Some(last), Some(revision)) => {
-                Verdict::Events { last: *last, revision, state: Arc::clone(&self.after.state), is_repeat: true }
-            }
-            _ => Verdict::Answer(Ok(self.after.executed(receipt.position, true))),
-        })
+        if let (Some(taken), Some(revision)) = (of_batch, self.revision) {
+            let state = Arc::clone(&self.state);
+            return Some(Verdict::Events { last: taken.last, revision, state, is_repeat: true });
+        }
+        before.map(|receipt| Verdict::Answer(Ok(self.executed(receipt.position, true))))
     }
 
     fn decide_one(
@@ -177,16 +196,16 @@ impl<D: Decider> Plan<D> {
         request: &Request<D::Command>,
         now: Timestamp,
     ) -> Result<Decision<D>, ExecuteError<D::Rejection>> {
-        let actual = self.after.revision;
+        let actual = self.revision;
         if request.expected.is_some() && request.expected != actual {
             return Err(ExecuteError::VersionConflict { stream: self.stream.clone(), actual });
         }
         // A rule that panics is a defect of that rule; the other commands of the batch are not to blame.
         let decide = || {
-            let decided = D::decide(&self.after.state, request.command.clone(), now)?;
+            let decided = D::decide(&self.state, request.command.clone(), now)?;
             let state = match decided.as_slice() {
-                [] => Arc::clone(&self.after.state),
-                events => Arc::new(events.iter().fold(D::State::clone(&self.after.state), D::evolve)),
+                [] => Arc::clone(&self.state),
+                events => Arc::new(events.iter().fold(D::State::clone(&self.state), D::evolve)),
             };
             Ok((decided, state))
         };
@@ -198,25 +217,28 @@ impl<D: Decider> Plan<D> {
 
     /// Success without events. Where earlier commands of the batch have some, it rests on the last of them.
     fn nothing_new(&self) -> Verdict<D> {
-        match (self.events.len().checked_sub(1), self.after.revision) {
+        match (self.events.len().checked_sub(1), self.revision) {
             (Some(last), Some(revision)) => {
-                Verdict::Events { last, revision, state: Arc::clone(&self.after.state), is_repeat: false }
+                Verdict::Events { last, revision, state: Arc::clone(&self.state), is_repeat: false }
             }
-            _ => Verdict::Answer(Ok(self.after.executed(self.after.position, false))),
+            _ => Verdict::Answer(Ok(self.executed(self.base.position(), false))),
         }
     }
 
+    fn executed(&self, position: Position, is_repeat: bool) -> Executed<D::State> {
+        Executed { position, revision: self.revision, state: Arc::clone(&self.state), is_repeat }
+    }
+
     fn accept(&mut self, request: &Request<D::Command>, state: Arc<D::State>, new: Vec<NewEvent>) -> Verdict<D> {
-        self.after.state = state;
-        for _ in &new {
-            self.after.revision = Some(ExpectedRevision::after(self.after.revision).first_new());
+        self.state = state;
+        for event in &new {
+            self.revision = Some(ExpectedRevision::after(self.revision).first_new());
+            self.last_event = Some(LastEvent { id: event.id, at: event.at });
         }
         self.events.extend(new);
-        let command = request.metadata.command_id;
-        self.commands.insert(command, self.events.len() - 1);
-        // The position is known at the commit.
-        let receipt = Receipt { position: Position::START, input_hash: request.metadata.input_hash };
-        self.after.commands.insert(command, receipt);
+        let CommandMetadata { command_id: id, input_hash, .. } = request.metadata;
+        self.places.insert(id, self.commands.len());
+        self.commands.push(Taken { id, input_hash, last: self.events.len() - 1 });
         self.nothing_new()
     }
 }

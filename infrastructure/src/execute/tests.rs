@@ -3,13 +3,15 @@
 mod counter;
 mod faults;
 mod seeds;
+mod snapshots;
+mod social;
 
 use std::future::ready;
 
 use domain::Timestamp;
 
 use self::{
-    counter::{Count, CountCommand, Counter, NotEnough, POISON},
+    counter::{Count, CountCommand, Counter, HEAVY, NotEnough, POISON},
     faults::{Fault, FaultStore},
 };
 use super::*;
@@ -443,6 +445,17 @@ async fn nothing_observable_depends_on_the_cache() {
     }
     assert_eq!(seen[0], seen[1]);
     assert!(reads[0] > 200 && reads[1] == 5, "one of them was to evict all the time, the other never: {reads:?}");
+}
+
+#[tokio::test]
+async fn a_stream_of_ten_megabytes_stays_in_memory_however_many_cores_there_are() {
+    let (store, executor) = with_faults([]);
+    executor.execute(add(1, HEAVY)).await.unwrap();
+    let reads = store.reads();
+    for id in 2..50 {
+        executor.execute(request(id, CountCommand::Nothing)).await.unwrap();
+    }
+    assert_eq!(store.reads(), reads);
 }
 
 #[tokio::test]

@@ -95,6 +95,11 @@ impl Row {
         .ok_or(ReadStoreError::Column { column, wanted: "JSON" })
     }
 
+    /// Column `column` as JSON text, or nothing.
+    pub fn optional_json(&self, column: usize) -> Result<Option<&str>, ReadStoreError> {
+        if self.is_null(column) { Ok(None) } else { self.json(column).map(Some) }
+    }
+
     /// Whether column `column` holds nothing.
     pub fn is_null(&self, column: usize) -> bool {
         matches!(self.0.get(column), Some(RawValue::Null))

@@ -41,7 +41,7 @@ use self::{density::Density, supervise::Supervisor, tail::Tail};
 pub use self::{open_error::OpenError, options::EventStoreDbOptions};
 use super::{
     AllPage, Append, AppendError, Appended, Direction, EventStore, PAGE_EVENTS_MAX, Position, RecordedEvent, Revision,
-    StoreError, StreamId, StreamPage, TypeFilter,
+    StoreError, StreamId, StreamPage, TypeFilter, Whereabouts,
 };
 use crate::telemetry;
 
@@ -107,6 +107,10 @@ impl EventStore for EventStoreDb {
 
     async fn event_at(&self, position: Position) -> Result<Option<RecordedEvent>, StoreError> {
         self.shared.event_at(position).await
+    }
+
+    async fn locate(&self, position: Position) -> Result<Whereabouts, StoreError> {
+        self.shared.locate(position, self.tail.last()).await
     }
 
     async fn head(&self) -> Result<Position, StoreError> {

@@ -13,7 +13,10 @@ use std::future::Future;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
-    super::{AllPage, Direction, Position, RecordedEvent, Revision, StoreError, StreamId, StreamPage, TypeFilter},
+    super::{
+        AllPage, Direction, Position, RecordedEvent, Revision, StoreError, StreamId, StreamPage, TypeFilter,
+        Whereabouts,
+    },
     Shared,
     backoff::Backoff,
     call::{Query, Reading},
@@ -142,11 +145,30 @@ impl Shared {
         page::of_log(after, head, seen, is_whole, filter, limit).map_err(Failure::Store)
     }
 
-    /// The event at this position, which a read from there begins with. There is none at a position that is none.
+    /// The event at this position. There is none at a position that is none.
     pub(super) async fn event_at(&self, position: Position) -> Result<Option<RecordedEvent>, StoreError> {
         if position == Position::START {
             return Ok(None);
         }
+        let first = self.first_from(position).await?;
+        Ok(first.filter(|first| first.position == position).and_then(|first| first.event))
+    }
+
+    /// Where this position lies in the log, which reaches to `tail` at least. The head is asked for only where that does
+    /// not do, and nothing is read from beyond it.
+    pub(super) async fn locate(&self, position: Position, tail: Position) -> Result<Whereabouts, StoreError> {
+        if position > tail {
+            let head = self.head().await?;
+            if position > head {
+                return Ok(Whereabouts::Beyond { head });
+            }
+        }
+        let is_inside = position == Position::START || self.first_from(position).await?.is_some();
+        Ok(if is_inside { Whereabouts::Inside } else { Whereabouts::Nowhere })
+    }
+
+    /// What a read from this position begins with, which is what lies there. There is nothing at a position that is none.
+    async fn first_from(&self, position: Position) -> Result<Option<Seen>, StoreError> {
         let query = Query::log(position).at_most(1);
         let patience = self.patience();
         let read = self.retried(|| {
@@ -160,8 +182,7 @@ impl Shared {
             })
         });
         match read.await {
-            Ok(seen) => page::of_log(Position::START, position, seen, true, &TypeFilter::All, 1)
-                .map(|page| page.events.into_iter().find(|event| event.position == position)),
+            Ok(seen) => Ok(seen.into_iter().next()),
             Err(StoreError::Format(_)) => Ok(None),
             Err(error) => Err(error),
         }

@@ -40,6 +40,11 @@ impl Tail {
         Self { last, _follower: AbortOnDropHandle::new(follower) }
     }
 
+    /// Where it is now.
+    pub(super) fn last(&self) -> Position {
+        *self.last.borrow()
+    }
+
     /// A view of it.
     pub(super) fn subscribe(&self) -> watch::Receiver<Position> {
         self.last.subscribe()

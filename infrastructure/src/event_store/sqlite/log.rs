@@ -18,6 +18,13 @@ use super::{
 /// The answers to a batch, in the order of its appends.
 pub(super) type Answers = Vec<Result<Appended, AppendError>>;
 
+/// How a transaction ends that nothing went wrong in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Commit,
+    RollBack,
+}
+
 /// The file as its one writer sees it.
 #[derive(Debug)]
 pub(super) struct Log {
@@ -83,22 +90,25 @@ impl Log {
 
     /// Writes what can be written of `appends` in one transaction; durable when it returns.
     pub(super) fn write(&mut self, appends: &[Append]) -> Result<Answers, BatchFailure> {
-        let written = transact(&self.connection, &mut self.known, appends);
-        match &written {
-            Ok(_) => self.known.committed = self.known.last,
-            Err(_) => self.known.forget_uncommitted(),
-        }
-        written
+        self.transact(appends, |_| End::Commit)
     }
 
     /// Writes all of `appends` in one transaction, or none: the first that is refused is told by its index.
     pub(super) fn write_whole(&mut self, appends: &[Append]) -> Result<Result<(), (usize, AppendError)>, BatchFailure> {
-        let written = transact_whole(&self.connection, &mut self.known, appends);
-        match &written {
-            Ok(Ok(())) => self.known.committed = self.known.last,
-            Ok(Err(_)) | Err(_) => self.known.forget_uncommitted(),
+        let end = |answers: &Answers| if answers.iter().all(Result::is_ok) { End::Commit } else { End::RollBack };
+        let answers = self.transact(appends, end)?;
+        let refused = answers.into_iter().enumerate().find_map(|(index, answer)| Some((index, answer.err()?)));
+        Ok(refused.map_or(Ok(()), Err))
+    }
+
+    /// Writes what can be written of `appends`, and ends the transaction as its answers decide by `end`.
+    fn transact(&mut self, appends: &[Append], end: impl FnOnce(&Answers) -> End) -> Result<Answers, BatchFailure> {
+        let ended = transact(&self.connection, &mut self.known, appends, end);
+        match &ended {
+            Ok((_, End::Commit)) => self.known.committed = self.known.last,
+            Ok((_, End::RollBack)) | Err(_) => self.known.forget_uncommitted(),
         }
-        written
+        ended.map(|(answers, _)| answers)
     }
 
     /// The connection, for checkpoints between two batches.
@@ -131,34 +141,22 @@ impl Known {
     }
 }
 
-fn transact(connection: &Connection, known: &mut Known, appends: &[Append]) -> Result<Answers, BatchFailure> {
-    run(connection, "BEGIN IMMEDIATE").map_err(|error| failure::before_commit(&error))?;
-    match Batch::run(connection, known, appends) {
-        Ok(answers) => match run(connection, "COMMIT") {
-            Ok(()) => Ok(answers),
-            Err(error) => Err(rolled_back(connection, failure::of_commit(&error))),
-        },
-        Err(error) => Err(rolled_back(connection, failure::before_commit(&error))),
-    }
-}
-
-fn transact_whole(
+fn transact(
     connection: &Connection,
     known: &mut Known,
     appends: &[Append],
-) -> Result<Result<(), (usize, AppendError)>, BatchFailure> {
+    end: impl FnOnce(&Answers) -> End,
+) -> Result<(Answers, End), BatchFailure> {
     run(connection, "BEGIN IMMEDIATE").map_err(|error| failure::before_commit(&error))?;
-    let answers = match Batch::run(connection, known, appends) {
-        Ok(answers) => answers,
-        Err(error) => return Err(rolled_back(connection, failure::before_commit(&error))),
+    let answers = Batch::run(connection, known, appends)
+        .map_err(|error| rolled_back(connection, failure::before_commit(&error)))?;
+    let end = end(&answers);
+    let sql = match end {
+        End::Commit => "COMMIT",
+        End::RollBack => "ROLLBACK",
     };
-    let refused = answers.into_iter().enumerate().find_map(|(index, answer)| Some((index, answer.err()?)));
-    let ended = run(connection, if refused.is_some() { "ROLLBACK" } else { "COMMIT" });
-    match (refused, ended) {
-        (None, Ok(())) => Ok(Ok(())),
-        (Some(refused), Ok(())) => Ok(Err(refused)),
-        (None | Some(_), Err(error)) => Err(rolled_back(connection, failure::of_commit(&error))),
-    }
+    run(connection, sql).map_err(|error| rolled_back(connection, failure::of_commit(&error)))?;
+    Ok((answers, end))
 }
 
 /// Leaves the transaction, unless SQLite has done so itself, which it does on some errors.

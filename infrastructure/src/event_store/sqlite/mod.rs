@@ -4,13 +4,12 @@
 //! log.rs), so many clients share one fsync. Positions are counters that this one writer gives out, so no reader can
 //! skip an event that commits late. Readers use connections of their own (reader.rs) and never wait for the writer;
 //! short reads run on the caller's thread, long ones on a blocking thread. Checkpoints run beside both
-//! (checkpoint.rs). What an error of SQLite means is decided in failure.rs. A whole log from elsewhere does not come
+//! (infrastructure/src/wal.rs). What an error of SQLite means is decided in failure.rs. A whole log from elsewhere does not come
 //! through the writer: it is a new file (import.rs).
 //!
 //! **Invariant:** one process writes to the file. A lock on a file beside it sees to that; the kernel releases it
 //! however the process ends.
 
-mod checkpoint;
 mod failure;
 mod import;
 mod log;
@@ -111,11 +110,10 @@ impl SqliteEventStore {
     /// Appends all of these in one transaction, in this order, or none of them. An error names the first that cannot be
     /// written by its index.
     pub async fn append_whole(&self, appends: Vec<Append>) -> Result<(), (usize, AppendError)> {
-        let mut bytes = 0;
         for (index, append) in appends.iter().enumerate() {
-            bytes += limits::check(append).map_err(|error| (index, error))?;
+            limits::check(append).map_err(|error| (index, error))?;
         }
-        self.writer.append_whole(appends, bytes).await
+        self.writer.append_whole(appends).await
     }
 }
 

@@ -11,9 +11,10 @@ use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use tokio::sync::watch;
 
 use super::{
-    PageLimits, SqliteEventStore, SqliteEventStoreOptions, StoreError, checkpoint::Checkpoints, failure, log::Log,
-    reader::Readers, schema, writer::Writer,
+    PageLimits, SqliteEventStore, SqliteEventStoreOptions, StoreError, failure, log::Log, reader::Readers, schema,
+    writer::Writer,
 };
+use crate::wal::Checkpoints;
 
 /// How long the write-ahead log may stay when it starts again (64 MiB).
 const LOG_BYTES_KEPT: i64 = 64 * 1024 * 1024;
@@ -24,8 +25,11 @@ pub(super) fn open(path: &Path, options: SqliteEventStoreOptions) -> Result<Sqli
     // The lock comes first: nothing below is safe beside another writer.
     let lock = lock(path)?;
     create(path).map_err(|error| unavailable(path, &error))?;
-    let log = Log::new(writer_connection(path, options.writer_cache_kib)?, options.streams_cached)?;
-    let checkpoints = Checkpoints::start(writer_connection(path, options.reader_cache_kib)?, options.checkpoint_pages)?;
+    let mut connection = writer_connection(path, options.writer_cache_kib)?;
+    let copier = writer_connection(path, options.reader_cache_kib)?;
+    let checkpoints = Checkpoints::start("event-checkpoint", &mut connection, copier, options.checkpoint_pages)
+        .map_err(|error| StoreError::Unavailable(format!("checkpoints do not start: {error}")))?;
+    let log = Log::new(connection, options.streams_cached)?;
     let tail = Arc::new(watch::Sender::new(log.head()));
     let readers = |count: usize| -> Result<_, StoreError> {
         let connections = (0..count.max(1)).map(|_| reader_connection(path, options.reader_cache_kib));
@@ -98,7 +102,7 @@ fn configure_writer(connection: &Connection, cache_kib: u32) -> rusqlite::Result
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "fullfsync", true)?;
     connection.pragma_update(None, "checkpoint_fullfsync", true)?;
-    // Checkpoints are checkpoint.rs' affair.
+    // Checkpoints are wal.rs' affair.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT)?;
     connection.pragma_update(None, "cache_size", -i64::from(cache_kib))?;

@@ -14,11 +14,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     super::{Append, AppendError, Appended, Position, StoreError},
-    checkpoint::Checkpoints,
     failure::{self, BatchFailure},
     log::Log,
 };
 use crate::telemetry;
+use crate::wal::Checkpoints;
 
 /// How many appends wait for the writer before their callers wait for the queue.
 const QUEUE_APPENDS_MAX: usize = 2_048;
@@ -63,7 +63,6 @@ struct One {
 /// Appends that are written together or not at all.
 struct Whole {
     appends: Vec<Append>,
-    bytes: usize,
     reply: oneshot::Sender<WholeAnswer>,
 }
 
@@ -106,9 +105,9 @@ impl Writer {
     }
 
     /// Appends all of these in one transaction, or none.
-    pub(super) async fn append_whole(&self, appends: Vec<Append>, bytes: usize) -> WholeAnswer {
+    pub(super) async fn append_whole(&self, appends: Vec<Append>) -> WholeAnswer {
         let (reply, answer) = oneshot::channel();
-        let whole = Whole { appends, bytes, reply };
+        let whole = Whole { appends, reply };
         self.enqueue(Request::Whole(whole)).await.map_err(|error| (0, error))?;
         answer.await.unwrap_or_else(|_| Err((0, ended_meanwhile())))
     }
@@ -198,8 +197,7 @@ impl Worker {
         }
     }
 
-    fn answer_whole(&mut self, Whole { appends, bytes, reply }: Whole) {
-        let events = appends.iter().map(|append| append.events.len()).sum();
+    fn answer_whole(&mut self, Whole { appends, reply }: Whole) {
         let answer = match &self.stopped {
             Some(reason) => Err((0, AppendError::NotWritten(StoreError::Stopped(reason.clone())))),
             None => match self.guarded(|log| log.write_whole(&appends)) {
@@ -214,7 +212,7 @@ impl Worker {
         // An error means that the caller has stopped waiting.
         let _ = reply.send(answer);
         if is_written {
-            self.after_commit(events, bytes + events * EVENT_OVERHEAD_BYTES);
+            self.after_commit();
         }
     }
 
@@ -233,7 +231,7 @@ impl Worker {
                 }
                 metrics::histogram!(telemetry::APPEND_BATCH_EVENTS)
                     .record(f64::from(u32::try_from(batch.events).unwrap_or(u32::MAX)));
-                self.after_commit(batch.events, batch.bytes);
+                self.after_commit();
             }
             Err(failure) => {
                 let answer = self.fail(failure);
@@ -242,8 +240,8 @@ impl Worker {
         }
     }
 
-    fn after_commit(&mut self, events: usize, bytes: usize) {
-        if let Err(reason) = self.checkpoints.after_commit(self.log.connection(), events, bytes) {
+    fn after_commit(&mut self) {
+        if let Err(reason) = self.checkpoints.after_commit(self.log.connection()) {
             self.stop(reason);
         }
     }

@@ -1,15 +1,18 @@
 //! The smallest aggregate there is: a sum that is never below zero.
 
-use domain::{Decider, EventPayload, Timestamp};
+use domain::{Decider, EventPayload, SnapshotForm, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// An addend that the fold of a broken build panics at.
 pub(super) const POISON: i64 = i64::MIN;
 
+/// A sum that weighs ten megabytes.
+pub(super) const HEAVY: i64 = 1 << 40;
+
 #[derive(Debug)]
 pub(super) enum Counter {}
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Count {
     pub(super) sum: i64,
     pub(super) events: u64,
@@ -55,6 +58,7 @@ impl Decider for Counter {
     type Command = CountCommand;
     type Event = CountEvent;
     type Rejection = NotEnough;
+    const SNAPSHOT: Option<SnapshotForm<Count>> = Some(SnapshotForm::json(3));
 
     fn decide(state: &Count, command: CountCommand, _now: Timestamp) -> Result<Vec<CountEvent>, NotEnough> {
         match command {
@@ -72,6 +76,10 @@ impl Decider for Counter {
         let CountEvent::Added { by, .. } = event;
         assert!(*by != POISON, "the fold is defective, on purpose");
         Count { sum: state.sum + by, events: state.events + 1 }
+    }
+
+    fn weight(state: &Count) -> usize {
+        if state.sum == HEAVY { 10_000_000 } else { size_of::<Count>() }
     }
 }
 

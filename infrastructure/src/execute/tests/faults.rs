@@ -19,7 +19,7 @@ use crate::{
     codec,
     event_store::{
         AllPage, Append, AppendError, Appended, Direction, EventStore, ExpectedRevision, MemoryEventStore, NewEvent,
-        Position, Revision, StoreError, StreamId, StreamPage, TypeFilter,
+        Position, Revision, StoreError, StreamId, StreamPage, TypeFilter, Whereabouts,
     },
 };
 
@@ -56,6 +56,7 @@ pub(super) struct FaultStore {
     /// How many events every append that reached the store had.
     appends: Mutex<Vec<usize>>,
     reads: AtomicUsize,
+    events_read: AtomicUsize,
     foreign: AtomicUsize,
 }
 
@@ -86,6 +87,23 @@ impl FaultStore {
 
     pub(super) fn reads(&self) -> usize {
         self.reads.load(Ordering::Relaxed)
+    }
+
+    /// How many events of streams were read since this was asked last.
+    pub(super) fn events_read(&self) -> usize {
+        self.events_read.swap(0, Ordering::Relaxed)
+    }
+
+    /// The first `events` events of a stream, as they stand, in a log of their own.
+    pub(super) async fn set_back(&self, stream: &StreamId, events: usize) -> Self {
+        let page = self.inner.read_stream(stream, Revision::FIRST, Direction::Forwards, events).await.unwrap();
+        let before = Self::default();
+        for event in page.events {
+            let expected = ExpectedRevision::after(event.revision.previous());
+            let append = Append { stream: stream.clone(), expected, events: vec![event.into()].into() };
+            before.inner.append(append).await.unwrap();
+        }
+        before
     }
 
     /// Somebody else appends one event.
@@ -162,11 +180,17 @@ impl EventStore for FaultStore {
         limit: usize,
     ) -> Result<StreamPage, StoreError> {
         self.reads.fetch_add(1, Ordering::Relaxed);
-        self.inner.read_stream(stream, from, direction, limit).await
+        let page = self.inner.read_stream(stream, from, direction, limit).await?;
+        self.events_read.fetch_add(page.events.len(), Ordering::Relaxed);
+        Ok(page)
     }
 
     async fn read_all(&self, after: Position, filter: &TypeFilter, limit: usize) -> Result<AllPage, StoreError> {
         self.inner.read_all(after, filter, limit).await
+    }
+
+    async fn locate(&self, position: Position) -> Result<Whereabouts, StoreError> {
+        self.inner.locate(position).await
     }
 
     async fn head(&self) -> Result<Position, StoreError> {

@@ -21,10 +21,14 @@ const FAULTS: [Fault; 8] = [
 ];
 
 /// Numbers that look random (xorshift, Marsaglia 2003) and are the same for the same seed.
-struct Numbers(u64);
+pub(super) struct Numbers(u64);
 
 impl Numbers {
-    fn below(&mut self, limit: usize) -> usize {
+    pub(super) fn of(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub(super) fn below(&mut self, limit: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -33,7 +37,7 @@ impl Numbers {
 }
 
 fn script(seed: u64) -> Vec<Fault> {
-    let mut numbers = Numbers(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut numbers = Numbers::of(seed);
     // From one fault in two appends to one in six.
     let share = 2 + numbers.below(5);
     (0..64)

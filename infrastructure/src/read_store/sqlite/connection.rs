@@ -10,8 +10,6 @@ use super::super::ReadStoreError;
 const STATEMENTS_CACHED_MAX: usize = 128;
 /// How long a connection waits for another process that has the file, such as a backup.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// After how many pages of 4 KiB the log is copied into the tables. A page that is written often is copied once.
-const CHECKPOINT_PAGES: i64 = 8_000;
 /// How large the log may stay after a long scan made it grow.
 const LOG_BYTES_KEPT_MAX: i64 = 64 * 1024 * 1024;
 
@@ -43,7 +41,8 @@ pub(super) fn open_writer(path: &Path, cache_kib: u32) -> Result<Connection, Rea
         return Err(ReadStoreError::Unavailable(format!("SQLite offers the journal mode {mode}, not wal")));
     }
     set(&connection, "synchronous", "NORMAL")?;
-    set(&connection, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    // Checkpoints are wal.rs' affair.
+    set(&connection, "wal_autocheckpoint", 0)?;
     set(&connection, "journal_size_limit", LOG_BYTES_KEPT_MAX)?;
     set(&connection, "cache_size", -i64::from(cache_kib))?;
     Ok(connection)

@@ -12,6 +12,7 @@ use super::{
     *,
 };
 
+const CREATE: &str = "CREATE TABLE t (id BIGINT PRIMARY KEY, body TEXT)";
 const INSERT: &str = "INSERT INTO t (id, body) VALUES ($1, $2)";
 
 fn open(path: &Path) -> SqliteReadStore {
@@ -22,8 +23,7 @@ fn open(path: &Path) -> SqliteReadStore {
 async fn store() -> (tempfile::TempDir, SqliteReadStore) {
     let dir = tempfile::tempdir().expect("a directory");
     let store = open(&dir.path().join("read.db"));
-    let table = Statement::once("CREATE TABLE t (id BIGINT PRIMARY KEY, body TEXT)", vec![]);
-    store.transaction(vec![table]).await.expect("a table");
+    store.transaction(vec![Statement::once(CREATE, vec![])]).await.expect("a table");
     (dir, store)
 }
 
@@ -49,7 +49,14 @@ async fn refusal(store: &SqliteReadStore, sql: &str, params: Vec<Value>) -> Stri
 
 /// A writer like the store's on a connection that the test has prepared.
 fn writer_on(connection: Connection) -> Writer {
-    Writer::start(8, |requests| writer::serve(connection, requests)).expect("a thread")
+    let copier = Connection::open(connection.path().expect("a file")).expect("a connection");
+    writer_with(connection, copier, 1_000)
+}
+
+/// A writer whose checkpoints are done by this connection.
+fn writer_with(mut connection: Connection, copier: Connection, due: usize) -> Writer {
+    let checkpoints = Checkpoints::start("checkpoint", &mut connection, copier, due).expect("a thread");
+    Writer::start(8, |requests| writer::serve(connection, checkpoints, requests)).expect("a thread")
 }
 
 fn writing_connection(dir: &tempfile::TempDir) -> Connection {
@@ -248,4 +255,43 @@ async fn a_number_with_a_fraction_is_no_value_of_the_port() {
     let (_dir, store) = store().await;
     let outcome = store.query(select("SELECT 1, 0.5", vec![], Cost::Point)).await;
     assert_eq!(outcome, Err(ReadStoreError::Column { column: 1, wanted: "an exact value" }));
+}
+
+#[tokio::test]
+async fn the_log_stays_short_while_somebody_always_reads() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let options = SqliteReadStoreOptions { checkpoint_pages: 64, ..SqliteReadStoreOptions::default() };
+    let store = SqliteReadStore::open(&dir.path().join("read.db"), options).expect("a store");
+    store.transaction(vec![Statement::once(CREATE, vec![])]).await.expect("a table");
+    let mut longest = 0;
+    for id in 0..400 {
+        let row = vec![Value::Int(id), Value::Text("much ".repeat(8_000))];
+        store.transaction(vec![Statement::once(INSERT, row)]).await.expect("a row");
+        assert_eq!(count(&store).await, id + 1);
+        longest = longest.max(fs::metadata(dir.path().join("read.db-wal")).expect("a log").len());
+    }
+    assert!(longest < 8_000_000, "of 16 MB, {longest} bytes lay in the log at once");
+}
+
+#[tokio::test]
+async fn nothing_is_written_after_a_checkpoint_that_failed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let connection = writing_connection(&dir);
+    let no_database = dir.path().join("letter.txt");
+    fs::write(&no_database, "not a database at all, but longer than its header would be: ".repeat(100))
+        .expect("a file");
+    let writer = writer_with(connection, Connection::open(&no_database).expect("it is opened late"), 1);
+    writer.transaction(vec![Statement::once(CREATE, vec![])]).await.expect("it is due after this");
+    let mut written = 0;
+    let refusal = loop {
+        match writer.transaction(vec![insert(written)]).await {
+            Ok(()) => written += 1,
+            Err(refusal) => break refusal,
+        }
+    };
+    let says = "its writer has stopped: a checkpoint failed: ";
+    assert!(matches!(&refusal, ReadStoreError::Unavailable(reason) if reason.starts_with(says)), "{refusal}");
+    drop(writer);
+    let again = SqliteReadStore::open(&dir.path().join("read.db"), SqliteReadStoreOptions::default()).expect("a store");
+    assert_eq!(count(&again).await, written, "what was acknowledged is there");
 }

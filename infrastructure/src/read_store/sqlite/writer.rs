@@ -1,6 +1,6 @@
 //! The one thread that writes, and the queue before it.
 
-use std::{fmt, thread};
+use std::{borrow::Cow, fmt, thread};
 
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
@@ -10,6 +10,7 @@ use super::{
     connection::failed,
     placeholders::Placeholders,
 };
+use crate::wal::Checkpoints;
 
 /// A transaction that waits.
 pub(super) struct Request {
@@ -70,11 +71,22 @@ fn gone() -> ReadStoreError {
 }
 
 /// Does what is asked until nobody can ask any more.
-pub(super) fn serve(mut connection: Connection, mut requests: mpsc::Receiver<Request>) {
+///
+/// A failed checkpoint leaves in doubt what the file has, so nothing is written after it until it is opened again.
+pub(super) fn serve(mut connection: Connection, mut checkpoints: Checkpoints, mut requests: mpsc::Receiver<Request>) {
+    let mut stopped = None;
     while let Some(Request { statements, answer }) = requests.blocking_recv() {
-        let outcome = transact(&mut connection, &statements);
+        let outcome = match &stopped {
+            None => transact(&mut connection, &statements),
+            Some(reason) => Err(ReadStoreError::Unavailable(format!("its writer has stopped: {reason}"))),
+        };
+        let has_written = outcome.is_ok();
         // It fails only if the caller has left, and then nobody wants to know.
         drop(answer.send(outcome));
+        if has_written && let Err(reason) = checkpoints.after_commit(&connection) {
+            tracing::error!("the read store has stopped taking writes until a restart: {reason}");
+            stopped = Some(reason);
+        }
     }
 }
 
@@ -89,11 +101,17 @@ fn transact(connection: &mut Connection, statements: &[Statement]) -> Result<(),
     transaction.commit().map_err(|error| failed(&error))
 }
 
+/// The same, but a table whose key is of several columns is kept in the order of that key, and not beside an index of it.
+fn in_order(sql: &str) -> Cow<'_, str> {
+    let has_wide_key = sql.starts_with("CREATE TABLE") && sql.contains("PRIMARY KEY (");
+    if has_wide_key { format!("{sql} WITHOUT ROWID").into() } else { sql.into() }
+}
+
 fn run(connection: &Connection, Statement { sql, rows, must_change }: &Statement) -> Result<(), ReadStoreError> {
     if rows.is_empty() {
         return Ok(());
     }
-    let mut prepared = connection.prepare_cached(sql).map_err(|error| failed(&error))?;
+    let mut prepared = connection.prepare_cached(&in_order(sql)).map_err(|error| failed(&error))?;
     // A COMMIT or ROLLBACK does not write either.
     if prepared.readonly() {
         return Err(ReadStoreError::Refused("a statement of a transaction must write".to_owned()));
