@@ -1,11 +1,9 @@
 //! An event with its place in the log, decoded once for everybody.
 
-use std::panic::AssertUnwindSafe;
-
 use domain::{Event, Timestamp};
 use infrastructure::{
     codec::{self, DecodeError},
-    event_store::{EVENT_BYTES_MAX, Name, Position, RecordedEvent, Revision, StreamId},
+    event_store::{Name, Position, RecordedEvent, Revision, StreamId},
 };
 
 /// A recorded event, decoded.
@@ -66,13 +64,7 @@ pub(crate) struct Undecodable {
 impl Decoded {
     /// Decodes a recorded event. A panicking upcaster counts as a failure of that event.
     pub fn decode(recorded: &RecordedEvent) -> Result<Self, DecodeError> {
-        let bytes = recorded.data.len();
-        if bytes > EVENT_BYTES_MAX {
-            return Err(DecodeError::Oversized { type_name: recorded.type_name.to_string(), bytes });
-        }
-        let decode = || codec::decode::<Event>(&recorded.type_name, &recorded.data);
-        let event = std::panic::catch_unwind(AssertUnwindSafe(decode))
-            .unwrap_or_else(|_| Err(DecodeError::Panicked { type_name: recorded.type_name.to_string() }))?;
+        let event = codec::decode_foreign(&recorded.type_name, &recorded.data)?;
         Ok(Self {
             position: recorded.position,
             stream: recorded.stream.clone(),
@@ -80,7 +72,7 @@ impl Decoded {
             recorded_at: recorded.recorded_at,
             type_name: recorded.type_name.clone(),
             event,
-            bytes,
+            bytes: recorded.data.len(),
         })
     }
 

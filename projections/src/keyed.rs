@@ -17,6 +17,32 @@ pub enum Sources {
     Log,
 }
 
+/// A table beside the rows' own. It leads to rows by what no column of theirs says alone, such as the words in them.
+///
+/// What stands there is a hint: it may lead to a row that is another by now, so whoever follows it looks at the row. No
+/// row lacks what leads to it.
+#[derive(Clone, Copy, Debug)]
+pub struct SideTable {
+    /// Its name, after the generation's.
+    pub name: &'static str,
+    /// Its columns, as [`KeyedFold::COLUMNS`]. None may be NULL.
+    pub columns: &'static [(&'static str, &'static str)],
+    /// What stands in it.
+    pub kind: SideKind,
+}
+
+/// What stands in a side table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SideKind {
+    /// What leads to one row each. Indexed by all columns once the generation is filled; the same may be there twice.
+    Entries,
+    /// What many rows say alike: there is one of each.
+    Set,
+}
+
+/// Rows that are written: each as it was, if it was there, and as it is now.
+pub type Written<'a, R> = [(Option<&'a R>, &'a R)];
+
 /// A read model with one row for each key, folded from the events of that key.
 ///
 /// The pure half is `key` and `fold`; the dull half says how a row is written and read. The worker loads the rows of a
@@ -32,6 +58,9 @@ pub trait KeyedFold: Send + Sync + std::fmt::Debug + 'static {
     const COLUMNS: &'static [(&'static str, &'static str)];
     /// The column lists to index, such as `placed_at, order_id`.
     const INDEXES: &'static [&'static str];
+
+    /// The tables beside the rows' own.
+    const SIDES: &'static [SideTable] = &[];
 
     /// The row as it is read.
     type Row: Clone + PartialEq + std::fmt::Debug + Send + Sync + 'static;
@@ -52,11 +81,18 @@ pub trait KeyedFold: Send + Sync + std::fmt::Debug + 'static {
     /// The columns' values, in the order of [`KeyedFold::COLUMNS`].
     fn write(row: &Self::Row) -> Vec<Value>;
 
+    /// What each of [`KeyedFold::SIDES`] is to get with these rows, in its order: at least what they did not lead to
+    /// before. Pure.
+    fn beside(_rows: &Written<'_, Self::Row>) -> Vec<Vec<Vec<Value>>> {
+        Vec::new()
+    }
+
     /// The row of these columns, in the order of [`KeyedFold::COLUMNS`].
     fn read(row: &Row) -> Result<Self::Row, ReadStoreError>;
 
-    /// What queries read, as an SQL literal, where a generation of an older version lacks the column. Without one a
-    /// column that may be NULL is read as NULL; if it must not be, such a generation is not served.
+    /// What queries read, as an SQL expression over the columns that are there, where a generation of an older version
+    /// lacks the column. Without one a column that may be NULL is read as NULL; if it must not be, such a generation is
+    /// not served.
     fn stand_in(_column: &str) -> Option<&'static str> {
         None
     }

@@ -6,11 +6,17 @@ mod shared;
 mod start;
 mod watch;
 
-use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroU32,
+    sync::Arc,
+    time::Duration,
+};
 
 use infrastructure::{
     clock::Clock,
     event_store::{EventStore, Position, StoreError},
+    lease::Leases,
     lifecycle::Lifecycle,
     read_store::ReadStore,
 };
@@ -136,6 +142,22 @@ impl Declared {
 }
 
 impl ProjectionManager {
+    /// The leases that this process holds, those of its [`crate::ClusterOptions::also`] too; none if it shares no work.
+    pub fn held(&self) -> Option<channel::Receiver<Arc<BTreeSet<String>>>> {
+        self.mailbox.as_ref().and_then(|mailbox| mailbox.membership.leases.as_ref()).map(Leases::held)
+    }
+
+    /// The name of the node that holds this lease; none if no live one does, or if this process shares no work.
+    pub fn holder(&self, lease: &str) -> Option<String> {
+        let view = self.mailbox.as_ref()?.membership.view.borrow().clone();
+        view.nodes.values().find(|node| node.held.contains(lease)).map(|node| node.name.clone())
+    }
+
+    /// Whether work is shared with other processes.
+    pub const fn is_shared(&self) -> bool {
+        self.mailbox.is_some()
+    }
+
     /// Every projection as it is now.
     pub fn statuses(&self) -> Vec<ProjectionStatus> {
         self.entries.iter().map(|entry| entry.context.monitor.status()).collect()

@@ -7,11 +7,16 @@ use infrastructure::{clock::Clock, event_store::EventStore, lifecycle::Lifecycle
 use crate::{
     KeyedFold, ManagerError, OnFailure, ProjectionManager, ProjectionOptions, Served, ServedTables, SetChange,
     manager::{Declared, Surroundings},
+    order_stats::OrderStats,
     order_summary::OrderSummary,
+    post_board::PostBoard,
     product_catalog::ProductCatalog,
     product_sales::ProductSales,
+    profile_directory::ProfileDirectory,
     shape::{KeyedShape, SetChangeShape},
+    social_graph::SocialGraph,
     status::Monitor,
+    stock_level::StockLevel,
 };
 
 /// The read models, to query.
@@ -19,15 +24,34 @@ use crate::{
 pub struct ReadModels {
     /// Orders as customers and operators see them.
     pub order_summary: Served<OrderSummary>,
+    /// What happened to orders, by the hour.
+    pub order_stats: ServedTables<OrderStats>,
+    /// What posts say.
+    pub post_board: Served<PostBoard>,
     /// Products as they are offered.
     pub product_catalog: Served<ProductCatalog>,
     /// How many pieces of each product were ordered.
     pub product_sales: ServedTables<ProductSales>,
+    /// Who is there, and under which handle.
+    pub profile_directory: Served<ProfileDirectory>,
+    /// Follows, posts, likes, and home feeds.
+    pub social_graph: ServedTables<SocialGraph>,
+    /// What lies where, and how much of it is promised.
+    pub stock_level: Served<StockLevel>,
 }
 
 /// The names of all projections.
 pub fn names() -> Vec<&'static str> {
-    vec![OrderSummary::NAME, ProductCatalog::NAME, ProductSales::NAME]
+    vec![
+        OrderStats::NAME,
+        OrderSummary::NAME,
+        PostBoard::NAME,
+        ProductCatalog::NAME,
+        ProductSales::NAME,
+        ProfileDirectory::NAME,
+        <SocialGraph>::NAME,
+        StockLevel::NAME,
+    ]
 }
 
 impl ReadModels {
@@ -41,9 +65,14 @@ impl ReadModels {
     ) -> Result<(Self, ProjectionManager), ManagerError> {
         let mut declared = Vec::new();
         let models = Self {
+            order_stats: set_change(&mut declared, &rows, OnFailure::park()),
             order_summary: keyed(&mut declared, &rows, OnFailure::park()),
+            post_board: keyed(&mut declared, &rows, OnFailure::park()),
             product_catalog: keyed(&mut declared, &rows, OnFailure::park()),
             product_sales: set_change(&mut declared, &rows, OnFailure::park()),
+            profile_directory: keyed(&mut declared, &rows, OnFailure::park()),
+            social_graph: set_change(&mut declared, &rows, OnFailure::park()),
+            stock_level: keyed(&mut declared, &rows, OnFailure::park()),
         };
         let surroundings = Surroundings { events, rows, clock, lifecycle, options };
         let manager = ProjectionManager::start(declared, surroundings).await?;

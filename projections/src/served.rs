@@ -6,14 +6,14 @@ use infrastructure::{
     event_store::Position,
     read_store::{Query, ReadStore, ReadStoreError, Row},
 };
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use uuid::Uuid;
 
 use crate::{
-    Behind, Hub, KeyedFold, ProjectionState, SetChange, StoppedAt, Tables,
+    Behind, Decoded, Hub, KeyedFold, ProjectionState, SetChange, StoppedAt, Tables,
     shape::{KeyedShape, SetChangeShape},
     status::Monitor,
-    table::{LOAD_KEYS, Serving},
+    table::{LOAD_KEYS, Serving, TableSql},
 };
 
 /// Why a query has no answer.
@@ -173,8 +173,15 @@ impl<M: KeyedFold> Served<M> {
 
     /// The rows with these keys, in no particular order; missing ones are left out.
     pub async fn rows(&self, keys: &[Uuid]) -> Result<Vec<M::Row>, QueryError> {
-        let mut rows = Vec::new();
-        for keys in keys.chunks(LOAD_KEYS) {
+        let serving = self.reader.begin().generation()?;
+        let (mut rows, mut cold) = (Vec::with_capacity(keys.len()), Vec::new());
+        for key in keys {
+            match serving.hot.get(key) {
+                Some(row) => rows.push(row),
+                None => cold.push(*key),
+            }
+        }
+        for keys in cold.chunks(LOAD_KEYS) {
             rows.extend(self.answers(|serving| serving.sql.load_some(keys)).await?);
         }
         Ok(rows)
@@ -183,6 +190,28 @@ impl<M: KeyedFold> Served<M> {
     /// The rows of a query over the serving table: `query` gets the column list and the table's name.
     pub(crate) async fn select(&self, query: impl Fn(&str, &str) -> Query) -> Result<Vec<M::Row>, QueryError> {
         self.answers(|serving| query(&serving.sql.columns, &serving.sql.name)).await
+    }
+
+    /// Whether there is this side table: a generation of an older version may lack it.
+    pub(crate) fn has_side(&self, name: &str) -> bool {
+        self.reader.serving.borrow().as_ref().is_some_and(|serving| serving.sql.side(name).is_some())
+    }
+
+    /// What a query over the serving tables finds, as it is stored. None if there is no such query, as where a table is
+    /// missing in a generation of an older version.
+    pub(crate) async fn find(
+        &self,
+        query: impl Fn(&TableSql) -> Option<Query>,
+    ) -> Result<Option<Vec<Row>>, QueryError> {
+        let mut reading = self.reader.begin();
+        loop {
+            let serving = reading.generation()?;
+            let Some(query) = query(&serving.sql) else { return Ok(None) };
+            let rows = self.reader.store.query(query).await;
+            if let Some(rows) = reading.answer(rows) {
+                return rows.map(Some);
+            }
+        }
     }
 
     async fn answers(&self, query: impl Fn(&Serving<M>) -> Query) -> Result<Vec<M::Row>, QueryError> {
@@ -201,19 +230,21 @@ impl<M: KeyedFold> Served<M> {
 #[derive(Debug)]
 pub struct ServedTables<M: SetChange> {
     reader: Reader<Tables>,
+    applied: broadcast::Sender<Arc<Vec<Decoded>>>,
     model: std::marker::PhantomData<fn() -> M>,
 }
 
 impl<M: SetChange> Clone for ServedTables<M> {
     fn clone(&self) -> Self {
-        Self { reader: self.reader.clone(), model: std::marker::PhantomData }
+        Self { reader: self.reader.clone(), applied: self.applied.clone(), model: std::marker::PhantomData }
     }
 }
 
 impl<M: SetChange> ServedTables<M> {
     pub(crate) fn new(shape: &SetChangeShape<M>, store: Arc<dyn ReadStore>, monitor: Arc<Monitor>) -> Self {
         let serving = shape.serving.subscribe();
-        Self { reader: Reader { name: M::NAME, store, monitor, serving }, model: std::marker::PhantomData }
+        let reader = Reader { name: M::NAME, store, monitor, serving };
+        Self { reader, applied: shape.applied.clone(), model: std::marker::PhantomData }
     }
 
     /// Waits until everything up to `wanted` is applied, at most `at_most`.
@@ -226,14 +257,32 @@ impl<M: SetChange> ServedTables<M> {
         self.reader.monitor.position()
     }
 
+    /// The events that are applied from now on, right before [`ServedTables::position`] moves past them. Who does not keep
+    /// up hears how many batches they missed.
+    pub(crate) fn applied(&self) -> broadcast::Receiver<Arc<Vec<Decoded>>> {
+        self.applied.subscribe()
+    }
+
     /// The rows of a query over the serving tables.
     pub(crate) async fn select(&self, query: impl Fn(&Tables) -> Query) -> Result<Vec<Row>, QueryError> {
+        self.read(|store, tables| {
+            let query = query(&tables);
+            async move { store.query(query).await }
+        })
+        .await
+    }
+
+    /// What several queries over the tables of one generation give.
+    pub(crate) async fn read<R, F>(&self, ask: impl Fn(Arc<dyn ReadStore>, Tables) -> F) -> Result<R, QueryError>
+    where
+        F: Future<Output = Result<R, ReadStoreError>>,
+    {
         let mut reading = self.reader.begin();
         loop {
             let tables = reading.generation()?;
-            let rows = self.reader.store.query(query(&tables)).await;
-            if let Some(rows) = reading.answer(rows) {
-                return rows;
+            let outcome = ask(Arc::clone(&self.reader.store), tables).await;
+            if let Some(answer) = reading.answer(outcome) {
+                return answer;
             }
         }
     }

@@ -7,7 +7,7 @@ use quick_cache::sync::Cache;
 use uuid::Uuid;
 use xxhash_rust::xxh3::Xxh3Default;
 
-use crate::KeyedFold;
+use crate::{KeyedFold, SideKind, SideTable};
 
 /// How many rows of the latest changes are kept in memory: most questions are about what has just changed.
 const HOT_ROWS_MAX: usize = 16_384;
@@ -26,11 +26,54 @@ pub(crate) struct TableSql {
     load_one: Arc<str>,
     load_some: Arc<str>,
     key: &'static str,
+    /// The tables beside it; none over a generation of another version.
+    sides: Arc<[SideSql]>,
+}
+
+/// The statements of a side table of one generation.
+#[derive(Debug)]
+pub(crate) struct SideSql {
+    /// Its name, after the generation's.
+    name: &'static str,
+    /// Its full name.
+    full_name: String,
+    insert: Arc<str>,
+    look: Arc<str>,
+}
+
+impl SideSql {
+    fn new<M: KeyedFold>(side: &SideTable, generation: i64) -> Self {
+        let full_name = side_name(M::NAME, generation, side);
+        let names: Vec<&str> = side.columns.iter().map(|(name, _)| *name).collect();
+        let columns = names.join(", ");
+        let once = match side.kind {
+            SideKind::Entries => String::new(),
+            SideKind::Set => format!(" ON CONFLICT ({columns}) DO NOTHING"),
+        };
+        let is_it: Vec<String> = (1..).zip(&names).map(|(number, name)| format!("{name} = ${number}")).collect();
+        Self {
+            name: side.name,
+            insert: format!("INSERT INTO {full_name} ({columns}) VALUES ({}){once}", numbered(names.len())).into(),
+            look: format!("SELECT 1 FROM {full_name} WHERE {} LIMIT 1", is_it.join(" AND ")).into(),
+            full_name,
+        }
+    }
+
+    /// Writes these.
+    pub(crate) fn insert(&self, rows: Vec<Vec<Value>>) -> Statement {
+        Statement::each(Arc::clone(&self.insert), rows)
+    }
+
+    /// A row if this is there.
+    pub(crate) fn look(&self, row: &[Value]) -> Query {
+        Query { sql: Arc::clone(&self.look), params: row.to_vec(), cost: Cost::Point }
+    }
 }
 
 impl TableSql {
     pub(crate) fn new<M: KeyedFold>(generation: i64) -> Self {
-        Self::reading::<M>(table_name(M::NAME, generation).into())
+        let sides = M::SIDES.iter().map(|side| SideSql::new::<M>(side, generation)).collect();
+        Self { sides, ..Self::reading::<M>(table_name(M::NAME, generation).into()) }
     }
 
     /// The statements over a generation of another version, if its columns suffice: only those that read make sense.
@@ -41,8 +84,8 @@ impl TableSql {
         for (name, kind) in M::COLUMNS {
             if there.contains(&format!("{name} {kind}").as_str()) {
                 columns.push((*name).to_owned());
-            } else if let Some(literal) = M::stand_in(name) {
-                columns.push(format!("{literal} AS {name}"));
+            } else if let Some(expression) = M::stand_in(name) {
+                columns.push(format!("{expression} AS {name}"));
             } else if kind.contains("NOT NULL") || there.iter().any(|column| column.split(' ').next() == Some(*name)) {
                 return None;
             } else {
@@ -73,7 +116,24 @@ impl TableSql {
             columns: columns.into(),
             name,
             key,
+            sides: Arc::new([]),
         }
+    }
+
+    /// The full name of a side table; none over a generation of another version, which may have others.
+    pub(crate) fn side(&self, name: &str) -> Option<&str> {
+        self.sides.iter().find(|side| side.name == name).map(|side| side.full_name.as_str())
+    }
+
+    /// The side tables, in the model's order.
+    pub(crate) fn sides(&self) -> &[SideSql] {
+        &self.sides
+    }
+
+    /// Writes what stands beside rows, table by table.
+    pub(crate) fn insert_beside(&self, rows: Vec<Vec<Vec<Value>>>) -> impl Iterator<Item = Statement> {
+        let written = self.sides.iter().zip(rows).filter(|(_, rows)| !rows.is_empty());
+        written.map(|(side, rows)| side.insert(rows))
     }
 
     /// A part of all rows, by key: at most `limit` after this key.
@@ -172,14 +232,41 @@ pub(crate) fn create_table<M: KeyedFold>(generation: i64) -> Statement {
     Statement::once(format!("CREATE TABLE IF NOT EXISTS {name} ({})", columns.join(", ")), vec![])
 }
 
-/// The statements that index the table. A rebuild runs them after the bulk of the rows: sorting once is cheaper than
-/// keeping four trees in order.
+/// The statements that create the tables beside it.
+pub(crate) fn create_sides<M: KeyedFold>(generation: i64) -> impl Iterator<Item = Statement> {
+    M::SIDES.iter().map(move |side| {
+        let mut parts: Vec<String> = side.columns.iter().map(|(name, kind)| format!("{name} {kind}")).collect();
+        match side.kind {
+            SideKind::Entries => {}
+            SideKind::Set => parts.push(format!("PRIMARY KEY ({})", names_of(side))),
+        }
+        let name = side_name(M::NAME, generation, side);
+        Statement::once(format!("CREATE TABLE IF NOT EXISTS {name} ({})", parts.join(", ")), vec![])
+    })
+}
+
+fn names_of(side: &SideTable) -> String {
+    side.columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+}
+
+/// The full names of all tables of a generation.
+pub(crate) fn table_names<M: KeyedFold>(generation: i64) -> Vec<String> {
+    let sides = M::SIDES.iter().map(|side| side_name(M::NAME, generation, side));
+    std::iter::once(table_name(M::NAME, generation)).chain(sides).collect()
+}
+
+/// The statements that index the tables. A rebuild runs them after the bulk of the rows: sorting once is cheaper than
+/// keeping a tree for each of them in order.
 pub(crate) fn create_indexes<M: KeyedFold>(generation: i64) -> Vec<Statement> {
     let name = table_name(M::NAME, generation);
     let indexes = M::INDEXES.iter().enumerate().map(|(index, columns)| {
         Statement::once(format!("CREATE INDEX IF NOT EXISTS {name}_i{index} ON {name} ({columns})"), vec![])
     });
-    indexes.collect()
+    let beside = M::SIDES.iter().filter(|side| side.kind == SideKind::Entries).map(|side| {
+        let (name, columns) = (side_name(M::NAME, generation, side), names_of(side));
+        Statement::once(format!("CREATE INDEX IF NOT EXISTS {name}_i ON {name} ({columns})"), vec![])
+    });
+    indexes.chain(beside).collect()
 }
 
 /// How many rows a table has.
@@ -204,7 +291,10 @@ pub(crate) fn scan(sql: String) -> Query {
 
 /// The table's form, as the bookkeeping keeps it.
 pub(crate) fn form<M: KeyedFold>() -> String {
-    M::COLUMNS.iter().map(|(name, kind)| format!("{name} {kind}")).collect::<Vec<_>>().join(", ")
+    let columns = M::COLUMNS.iter().map(|(name, kind)| format!("{name} {kind}"));
+    // A plus is no part of a column's name: whoever looks for columns passes these over.
+    let sides = M::SIDES.iter().map(|side| format!("+{} {}", side.name, names_of(side).replace(", ", " ")));
+    columns.chain(sides).collect::<Vec<_>>().join(", ")
 }
 
 /// The row of these columns. A model that panics at it cannot read it, which is a matter of that row alone.
@@ -266,6 +356,11 @@ fn hash_bytes(hash: &mut Xxh3Default, bytes: &[u8]) {
 /// The full name of a keyed model's table.
 pub(crate) fn table_name(projection: &str, generation: i64) -> String {
     format!("{projection}_g{generation}")
+}
+
+/// The full name of a side table.
+fn side_name(projection: &str, generation: i64, side: &SideTable) -> String {
+    format!("{}_{}", table_name(projection, generation), side.name)
 }
 
 /// `$1, $2, ...`

@@ -13,7 +13,7 @@ use domain::{
     Event, EventPayload as _, Timestamp,
     order::{CancelReason, OrderEvent},
     testing::{eur, id, line},
-    values::{CustomerId, OrderId},
+    values::{CustomerId, OrderId, Warehouse},
 };
 use infrastructure::{
     codec,
@@ -61,6 +61,12 @@ fn stream_of(event: &Event) -> (&'static str, Uuid) {
         Event::Order(event) => ("order", event.order().uuid()),
         Event::Stock(event) => ("stock", event.stock().uuid()),
         Event::Payment(event) => ("payment", event.payment().uuid()),
+        Event::Profile(event) => ("profile", event.user().uuid()),
+        Event::Handle(event) => ("handle", event.handle().uuid()),
+        Event::Follow(event) => ("follow", event.pair().uuid()),
+        Event::Post(event) => ("post", event.post().uuid()),
+        Event::Reaction(event) => ("reaction", event.reaction().uuid()),
+        Event::Inbox(event) => ("inbox", event.user().uuid()),
         Event::Operator(_) => ("operator", domain::operator::OPERATOR_LOG.uuid()),
     }
 }
@@ -75,7 +81,15 @@ pub(crate) fn folded<M: KeyedFold, E: Into<Event>>(events: impl IntoIterator<Ite
 pub(crate) fn placed(n: u128, customer: u128, lines: &[(&str, i64)]) -> OrderEvent {
     let lines: Vec<_> = lines.iter().map(|(sku, units)| line(sku, *units, eur(100))).collect();
     let units: i64 = lines.iter().map(|line| i64::from(line.quantity.units())).sum();
-    OrderEvent::Placed { order: order(n), customer: buyer(customer), lines, total: eur(units * 100), at: moment(0) }
+    OrderEvent::Placed {
+        order: order(n),
+        customer: buyer(customer),
+        lines,
+        total: eur(units * 100),
+        warehouse: Warehouse::default(),
+        payment: None,
+        at: moment(0),
+    }
 }
 
 pub(crate) fn cancelled(n: u128) -> OrderEvent {
@@ -83,7 +97,7 @@ pub(crate) fn cancelled(n: u128) -> OrderEvent {
 }
 
 pub(crate) fn shipped(n: u128) -> OrderEvent {
-    OrderEvent::Shipped { order: order(n), tracking: None, at: moment(1) }
+    OrderEvent::Shipped { order: order(n), shipment: 1, lines: vec![], tracking: None, at: moment(1) }
 }
 
 pub(crate) fn delivered(n: u128) -> OrderEvent {
@@ -140,6 +154,7 @@ pub(crate) async fn serving<M: KeyedFold>(store: &Arc<dyn ReadStore>, rows: &[M:
     let table = crate::table::TableSql::new::<M>(1);
     let mut statements = shape.create(1);
     statements.push(table.upsert(rows.iter().map(M::write).collect()));
+    statements.extend(table.insert_beside(M::beside(&rows.iter().map(|row| (None, row)).collect::<Vec<_>>())));
     statements.extend(shape.finish(1));
     store.transaction(statements).await.unwrap();
     let served = Served::new(&shape, Arc::clone(store), Arc::new(Monitor::new(M::NAME, M::VERSION)));
@@ -165,6 +180,17 @@ pub(crate) fn eventually<'a>(what: &'a str, is_so: impl Fn() -> bool + 'a) -> im
 /// Runs to its end on a thread of its own making.
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// A number that whoever runs the tests gives.
+#[expect(clippy::disallowed_methods, reason = "how much a property is tried is not a setting of the server")]
+pub(crate) fn number_from(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().map(|number| number.parse().expect("a number"))
+}
+
+/// So many cases of a property, unless `MILLRACE_PROPERTY_CASES` says otherwise.
+pub(crate) fn cases(usual: u32) -> u32 {
+    number_from("MILLRACE_PROPERTY_CASES").map_or(usual, |cases| u32::try_from(cases).unwrap())
 }
 
 /// A read store that fails as often as it is told, and remembers what it was asked to write.

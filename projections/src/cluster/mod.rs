@@ -55,6 +55,8 @@ pub struct ClusterOptions {
     pub serves: bool,
     /// How many leases it holds at most.
     pub leases_max: Option<NonZeroUsize>,
+    /// Leases of work that is none of a read model's, shared out with all others ([`crate::ProjectionManager::held`]).
+    pub also: Vec<String>,
 }
 
 /// This process among the others.
@@ -84,11 +86,12 @@ pub(crate) async fn prepare(rows: &dyn ReadStore) -> Result<(), ReadStoreError> 
 pub(crate) async fn join(
     rows: &Arc<dyn ReadStore>,
     options: ClusterOptions,
-    names: Vec<String>,
+    mut names: Vec<String>,
     lifecycle: &Lifecycle,
 ) -> Result<Membership, ReadStoreError> {
     prepare(&**rows).await?;
-    let ClusterOptions { id, node, lease, works, leases_max, .. } = options;
+    let ClusterOptions { id, node, lease, works, leases_max, also, .. } = options;
+    names.extend(also);
     if !works {
         let view = ClusterWatch::start(Arc::clone(rows), lease, lifecycle).await.view();
         return Ok(Membership { id, leases: None, view });

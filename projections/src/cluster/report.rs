@@ -136,16 +136,17 @@ pub(crate) async fn report_regularly(
         if reports_itself && let Err(error) = write(&*rows, membership.id, &all, &mut written).await {
             tracing::debug!(error = %error, "a report was not written");
         }
-        if read_reports(&*rows, &membership, &all).await {
-            failures = 0;
-        } else {
-            failures += 1;
-            if failures == FAILURES_SHOWN {
-                // What was said last may not be so any more.
-                let error = "what others report cannot be read: the read store does not answer".to_owned();
-                let state = ProjectionState::Retrying { error, attempts: failures, next: clock.now() + INTERVAL };
-                for reporting in &all {
-                    reporting.is_in(state.clone());
+        match read_reports(&*rows, &membership, &all).await {
+            Ok(()) => failures = 0,
+            Err(error) => {
+                failures += 1;
+                if failures == FAILURES_SHOWN {
+                    // What was said last may not be so any more.
+                    let error = format!("what others report cannot be read: {error}");
+                    let state = ProjectionState::Retrying { error, attempts: failures, next: clock.now() + INTERVAL };
+                    for reporting in &all {
+                        reporting.is_in(state.clone());
+                    }
                 }
             }
         }
@@ -161,13 +162,14 @@ pub(crate) async fn report_regularly(
     }
 }
 
-/// Shows what all processes have said until now. False if it cannot be read.
-pub(crate) async fn read_reports(rows: &dyn ReadStore, membership: &Membership, all: &[Reporting]) -> bool {
+/// Shows what all processes have said until now.
+pub(crate) async fn read_reports(
+    rows: &dyn ReadStore,
+    membership: &Membership,
+    all: &[Reporting],
+) -> Result<(), ReadStoreError> {
     let read = read(rows, membership, all).await;
-    if let Err(error) = &read {
-        tracing::debug!(error = %error, "the reports cannot be read");
-    }
-    read.is_ok()
+    read.inspect_err(|error| tracing::debug!(error = %error, "the reports cannot be read"))
 }
 
 async fn write(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use infrastructure::event_store::{Position, StoreError, TypeFilter};
+use infrastructure::event_store::{Position, Whereabouts};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -288,17 +288,12 @@ impl ProjectionManager {
     }
 
     async fn is_within(&self, name: &'static str, position: Position) -> Result<(), ManagerError> {
-        let head = self.events.head().await?;
-        if position > head {
-            return Err(ManagerError::BeyondHead { position, head });
-        }
-        match self.events.read_all(position, &TypeFilter::All, 1).await {
-            Ok(_) => Ok(()),
-            // Where positions are no counters, not every number is one.
-            Err(StoreError::Format(_)) => {
+        match self.events.locate(position).await? {
+            Whereabouts::Inside => Ok(()),
+            Whereabouts::Beyond { head } => Err(ManagerError::BeyondHead { position, head }),
+            Whereabouts::Nowhere => {
                 Err(ManagerError::NotFromPosition { name, why: format!("{position} is no position of the log").into() })
             }
-            Err(error) => Err(error.into()),
         }
     }
 }

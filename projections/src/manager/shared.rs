@@ -87,8 +87,8 @@ impl ProjectionManager {
             let lead = Lead::new(lead, names, membership.clone(), entry.leading.clone());
             lifecycle.spawn(lead.run(ProjectionTerm { manager: manager.clone(), entry }, orders));
         }
-        // Whoever asks at once is told what is, too.
-        cluster::read_reports(&**rows, &membership, &reporting).await;
+        // Whoever asks at once is told what is, too. A read that fails is tried again soon, and shown if it goes on.
+        let _ = cluster::read_reports(&**rows, &membership, &reporting).await;
         manager.take_part(membership, reporting, workers, &surroundings);
         Ok(manager)
     }

@@ -10,6 +10,7 @@ mod releasing;
 mod restart;
 mod rollback;
 mod shared;
+mod sides;
 mod stopping;
 
 use std::time::Duration;
@@ -106,16 +107,21 @@ impl World {
             }
         }
         let mut rows: Vec<OrderRow> = rows.into_values().collect();
-        rows.sort_by_key(|row| row.order);
+        rows.sort_by_key(|row| row.placed.order);
         rows
     }
 }
 
 impl Running {
     async fn catch_up(&self, to: Position) {
+        self.models.order_stats.wait(to, LONG).await.unwrap();
         self.models.order_summary.wait(to, LONG).await.unwrap();
+        self.models.post_board.wait(to, LONG).await.unwrap();
         self.models.product_catalog.wait(to, LONG).await.unwrap();
         self.models.product_sales.wait(to, LONG).await.unwrap();
+        self.models.profile_directory.wait(to, LONG).await.unwrap();
+        self.models.social_graph.wait(to, LONG).await.unwrap();
+        self.models.stock_level.wait(to, LONG).await.unwrap();
     }
 
     async fn stop(self) {
@@ -140,8 +146,8 @@ impl Running {
             from_end: false,
             limit: 100_000,
         };
-        let mut rows = self.models.order_summary.page(&page).await.unwrap();
-        rows.sort_by_key(|row| row.order);
+        let mut rows = self.models.order_summary.page(&page).await.unwrap().rows;
+        rows.sort_by_key(|row| row.placed.order);
         rows
     }
 
@@ -164,7 +170,16 @@ impl Running {
     }
 }
 
-const NAMES: [&str; 3] = ["order_summary", "product_catalog", "product_sales"];
+const NAMES: [&str; 8] = [
+    "order_stats",
+    "order_summary",
+    "post_board",
+    "product_catalog",
+    "product_sales",
+    "profile_directory",
+    "social_graph",
+    "stock_level",
+];
 
 #[tokio::test]
 async fn live_projections_follow_the_log() {
@@ -361,7 +376,7 @@ async fn an_unknown_projection_is_not_rebuilt_and_the_known_ones_are_named() {
     let error = running.manager.rebuild("order_sumary").await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "there is no projection order_sumary; there are: order_summary, product_catalog, product_sales"
+        "there is no projection order_sumary; there are: order_stats, order_summary, post_board, product_catalog, product_sales, profile_directory, social_graph, stock_level"
     );
     running.stop().await;
 }
@@ -382,7 +397,7 @@ async fn a_second_rebuild_at_the_same_time_is_refused_and_one_after_the_other_is
         assert_eq!(running.status("order_summary").generation, Some(generation));
     }
     let left = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name LIKE 'order_summary_g%'";
-    assert_eq!(world.number(left).await, 2, "the one that serves and the one before it");
+    assert_eq!(world.number(left).await, 2 * 3, "three tables each of the one that serves and the one before it");
     running.stop().await;
 }
 

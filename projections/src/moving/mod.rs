@@ -3,7 +3,7 @@
 //! Whatever is stored as a position is replaced by the position of the same event in the copy: checkpoints, parked events,
 //! the first event by which the log is known. Rows stay as they are, so nothing is rebuilt and nothing is applied twice. A
 //! checkpoint may stand between two events, because other people's were passed over; it becomes the position of the last
-//! event before.
+//! event before. Snapshots of streams are dropped: they are written anew.
 //!
 //! It happens in one transaction, which raises the epoch of every slice: a worker of before that wakes up can write no
 //! more. Done again, nothing is left to do, because the read store is of the copy then.
@@ -14,7 +14,9 @@ use std::collections::BTreeSet;
 
 use infrastructure::{
     event_store::Position,
+    process,
     read_store::{ReadStore, ReadStoreError},
+    snapshot_store,
 };
 
 use crate::{Mark, bookkeeping, cluster, origin, parking};
@@ -50,6 +52,7 @@ impl Bookmarks {
         bookkeeping::prepare(rows).await?;
         parking::sql::prepare(rows).await?;
         cluster::prepare(rows).await?;
+        snapshot_store::prepare(rows).await?;
         let parked = sql::parked(rows).await?;
         let stored: BTreeSet<_> = sql::checkpoints(rows).await?.union(&parked).copied().collect();
         let (origin, stored) = (origin::first(rows).await?, stored.into_iter().collect());
@@ -92,7 +95,9 @@ impl Bookmarks {
             return Err(MoveError::NoEvent(*unseen));
         }
         let moves: Vec<_> = self.stored.into_iter().zip(self.moved).collect();
-        Ok(rows.transaction(sql::carry_over(self.origin, first, &moves)).await?)
+        let mut statements = sql::carry_over(self.origin, first, &moves);
+        statements.extend(process::forget());
+        Ok(rows.transaction(statements).await?)
     }
 }
 

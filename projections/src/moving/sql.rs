@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use infrastructure::{
     event_store::Position,
     read_store::{Cost, Query, ReadStore, ReadStoreError, Statement, Value},
+    snapshot_store,
 };
 
 use crate::{
@@ -48,5 +49,6 @@ pub(super) fn carry_over(from: Option<Mark>, to: Mark, moves: &[(Position, Posit
     for table in ["projection_reports", "projection_orders"] {
         statements.push(Statement::once(format!("DELETE FROM {table}"), vec![]));
     }
+    statements.push(snapshot_store::forget_all());
     statements
 }

@@ -1,6 +1,12 @@
 //! What becomes of stored positions, for logs whose positions overlap in every way.
 
-use infrastructure::read_store::{Cost, Query, Statement, Value};
+use std::sync::Arc;
+
+use infrastructure::{
+    event_store::{Revision, StreamId},
+    read_store::{Cost, Query, Statement, Value},
+    snapshot_store::{ReadStoreSnapshots, Snapshot, SnapshotStore as _, Tip},
+};
 use uuid::Uuid;
 
 use super::*;
@@ -58,6 +64,22 @@ async fn every_position_becomes_that_of_the_same_event_and_no_worker_of_before_c
     assert_eq!(column(&*rows, EPOCHS).await, [7, 8, 8, 8, 8, 8]);
     assert_eq!(column(&*rows, PARKED).await, [3, 4]);
     assert_eq!(Bookmarks::read(&*rows).await.unwrap().origin(), Some(copy));
+}
+
+#[tokio::test]
+async fn snapshots_do_not_come_along() {
+    let (_folder, rows) = temp_rows();
+    prepared(&*rows, 1, &[1], &[]).await;
+    let (snapshots, stream) =
+        (ReadStoreSnapshots::open(Arc::clone(&rows)).await.unwrap(), StreamId::new("some", FIRST));
+    let tip = Tip { revision: Revision::FIRST, position: at(1), id: FIRST, recorded_at: 0 };
+    let snapshot = Snapshot { version: 1, tip, state: "{}".to_owned(), receipts: String::new() };
+    snapshots.save(&stream, snapshot.clone()).await.unwrap();
+    let mut bookmarks = Bookmarks::read(&*rows).await.unwrap();
+    bookmarks.see(at(1), at(50));
+    assert_eq!(snapshots.load(&stream).await, Ok(Some(snapshot)));
+    bookmarks.carry_over(&*rows, Mark { position: at(50), event: FIRST }).await.unwrap();
+    assert_eq!(snapshots.load(&stream).await, Ok(None));
 }
 
 #[tokio::test]

@@ -1,15 +1,29 @@
-//! Row and event to row.
+//! Row and event to row. What an event does to an order is the aggregate's to say.
 
-use domain::{Event, order::OrderEvent};
+use std::sync::Arc;
+
+use domain::{
+    Decider as _, Event,
+    order::{Order, OrderEvent, OrderState},
+};
 use uuid::Uuid;
 
-use super::{OrderRow, OrderStatus};
+use super::OrderRow;
 use crate::Decoded;
 
 pub(super) fn key(event: &Decoded) -> Option<Uuid> {
     match &event.event {
         Event::Order(event) => Some(event.order().uuid()),
-        Event::Product(_) | Event::Stock(_) | Event::Payment(_) | Event::Operator(_) => None,
+        Event::Product(_)
+        | Event::Stock(_)
+        | Event::Payment(_)
+        | Event::Profile(_)
+        | Event::Handle(_)
+        | Event::Follow(_)
+        | Event::Post(_)
+        | Event::Reaction(_)
+        | Event::Inbox(_)
+        | Event::Operator(_) => None,
     }
 }
 
@@ -19,34 +33,13 @@ pub(super) const fn starts(event: &Decoded) -> bool {
 
 pub(super) fn fold(row: Option<OrderRow>, event: &Decoded) -> Option<OrderRow> {
     let Event::Order(happened) = &event.event else { return row };
-    let (revision, updated_at) = (event.revision, happened.at());
-    match (row, happened) {
-        (_, OrderEvent::Placed { order, customer, lines, total, at }) => Some(OrderRow {
-            order: *order,
-            customer: *customer,
-            status: OrderStatus::Placed,
-            total: *total,
-            lines: lines.as_slice().into(),
-            cancel_reason: None,
-            tracking: None,
-            placed_at: *at,
-            updated_at,
-            revision,
-        }),
-        (Some(row), OrderEvent::Cancelled { reason, .. }) if row.status == OrderStatus::Placed => {
-            Some(OrderRow { status: OrderStatus::Cancelled, cancel_reason: Some(*reason), updated_at, revision, ..row })
-        }
-        (Some(row), OrderEvent::Shipped { tracking, .. }) if row.status == OrderStatus::Placed => {
-            Some(OrderRow { status: OrderStatus::Shipped, tracking: tracking.clone(), updated_at, revision, ..row })
-        }
-        (Some(row), OrderEvent::Delivered { .. }) if row.status == OrderStatus::Shipped => {
-            Some(OrderRow { status: OrderStatus::Delivered, updated_at, revision, ..row })
-        }
-        // The aggregate never lets these happen; a log that holds them all the same changes nothing here either.
-        (Some(row), OrderEvent::Cancelled { .. } | OrderEvent::Shipped { .. } | OrderEvent::Delivered { .. }) => {
-            Some(OrderRow { revision, ..row })
-        }
+    let state = match row.filter(|_| !starts(event)) {
+        None => OrderState::Unplaced,
+        Some(row) => OrderState::Placed(Box::new(Arc::unwrap_or_clone(row.placed))),
+    };
+    match Order::evolve(state, happened) {
         // An order that was never placed has no row.
-        (None, OrderEvent::Cancelled { .. } | OrderEvent::Shipped { .. } | OrderEvent::Delivered { .. }) => None,
+        OrderState::Unplaced => None,
+        OrderState::Placed(placed) => Some(OrderRow { placed: Arc::from(placed), revision: event.revision }),
     }
 }

@@ -1,34 +1,48 @@
 //! The table `order_summary`.
 
+use std::sync::Arc;
+
 use domain::{
-    order::{CancelReason, OrderLine},
-    values::{Currency, CustomerId, Label, Money, OrderId, ProductId, Quantity, Sku},
+    order::{CancelReason, OrderStatus, PlacedOrder},
+    values::{Currency, CustomerId, Money, OrderId, Warehouse},
 };
 use infrastructure::{
     event_store::{Revision, StreamId},
     read_store::{ReadStoreError, Row, Value},
 };
-use serde::Serialize;
 use uuid::Uuid;
 
-use super::{NAME, OrderRow, OrderStatus, OrderSummary, VERSION, fold};
-use crate::{Decoded, KeyedFold, Sources};
+use super::{
+    NAME, OrderRow, OrderSummary, VERSION, fold,
+    json::{self, Details},
+    search,
+};
+use crate::{Decoded, KeyedFold, SideTable, Sources, Written};
 
+/// What people filter and sort by has columns of its own; the rest of an order is two pieces of JSON, of which the usual
+/// order needs one.
 impl KeyedFold for OrderSummary {
     const NAME: &'static str = NAME;
     const VERSION: u32 = VERSION;
     const EVENTS: &'static [&'static str] = &["order."];
     const COLUMNS: &'static [(&'static str, &'static str)] = &[
         ("order_id", "UUID NOT NULL"),
+        ("number", "TEXT"),
         ("customer_id", "UUID NOT NULL"),
         ("status", "TEXT NOT NULL"),
+        ("payment_status", "TEXT NOT NULL"),
+        ("fulfilment_status", "TEXT NOT NULL"),
         ("total_minor", "BIGINT NOT NULL"),
         ("currency", "TEXT NOT NULL"),
-        ("lines", "JSONB NOT NULL"),
         ("cancel_reason", "TEXT"),
+        ("is_overdue", "BIGINT NOT NULL"),
+        ("warehouse", "TEXT NOT NULL"),
         ("tracking", "TEXT"),
+        ("first_sku", "TEXT"),
         ("placed_at", "TIMESTAMPTZ NOT NULL"),
         ("updated_at", "TIMESTAMPTZ NOT NULL"),
+        ("lines", "JSONB NOT NULL"),
+        ("details", "JSONB"),
         ("revision", "BIGINT NOT NULL"),
     ];
     const INDEXES: &'static [&'static str] = &[
@@ -36,7 +50,15 @@ impl KeyedFold for OrderSummary {
         "updated_at, order_id",
         "customer_id, placed_at, order_id",
         "status, placed_at, order_id",
+        "payment_status, placed_at, order_id",
+        "fulfilment_status, placed_at, order_id",
+        "is_overdue, placed_at, order_id",
+        "first_sku, placed_at, order_id",
+        "number",
+        "tracking",
+        "currency, total_minor",
     ];
+    const SIDES: &'static [SideTable] = search::SIDES;
 
     type Row = OrderRow;
 
@@ -57,81 +79,92 @@ impl KeyedFold for OrderSummary {
     }
 
     fn write(row: &OrderRow) -> Vec<Value> {
-        let optional = |text: Option<String>| text.map_or(Value::Null, Value::Text);
+        let word = |word: &str| Value::Text(word.to_owned());
+        let placed = &*row.placed;
         vec![
-            Value::Uuid(row.order.uuid()),
-            Value::Uuid(row.customer.uuid()),
-            Value::Text(row.status.as_str().to_owned()),
-            Value::Int(row.total.minor()),
-            Value::Text(row.total.currency().code().to_owned()),
-            Value::Json(stored_lines(&row.lines)),
-            optional(row.cancel_reason.map(|reason| reason_word(reason).to_owned())),
-            optional(row.tracking.as_ref().map(|tracking| tracking.as_str().to_owned())),
-            Value::Timestamp(row.placed_at),
-            Value::Timestamp(row.updated_at),
+            Value::Uuid(placed.order.uuid()),
+            Value::Text(row.number()),
+            Value::Uuid(placed.customer.uuid()),
+            word(placed.status.as_str()),
+            word(placed.payment_status().as_str()),
+            word(placed.fulfilment_status().as_str()),
+            Value::Int(placed.total.minor()),
+            word(placed.total.currency().code()),
+            placed.cancel_reason.map_or(Value::Null, |reason| word(reason_word(reason))),
+            Value::Int(placed.is_overdue.into()),
+            word(placed.warehouse.as_str()),
+            row.tracking().map_or(Value::Null, |tracking| Value::Text(search::handle(tracking.as_str()))),
+            placed.lines.first().map_or(Value::Null, |line| word(line.sku.as_str())),
+            Value::Timestamp(placed.placed_at),
+            Value::Timestamp(placed.updated_at),
+            Value::Json(json::write_lines(&placed.lines)),
+            json::write_details(placed).map_or(Value::Null, Value::Json),
             Value::Int(i64::try_from(row.revision.value()).unwrap_or(i64::MAX)),
         ]
     }
 
+    fn beside(rows: &Written<'_, OrderRow>) -> Vec<Vec<Vec<Value>>> {
+        search::beside(rows)
+    }
+
+    /// What follows from the rest is there to be filtered by, and not read: the number, the carrier's number of the last
+    /// shipment as it is searched for, the SKU of the first line, the statuses of money and pieces.
     fn read(row: &Row) -> Result<OrderRow, ReadStoreError> {
         let broken = |column, wanted| ReadStoreError::Column { column, wanted };
-        let currency = Currency::from_code(row.text(4)?).ok_or(broken(4, "a currency"))?;
-        let lines: Vec<OrderLine> =
-            serde_json::from_str(row.json(5)?).map_err(|_| broken(5, "a list of order lines"))?;
+        let currency = Currency::from_code(row.text(7)?).ok_or(broken(7, "a currency"))?;
         let cancel_reason =
-            row.optional_text(6)?.map(|word| read_reason(word).ok_or(broken(6, "a reason to cancel"))).transpose()?;
-        let tracking =
-            row.optional_text(7)?.map(|text| Label::parse(text).map_err(|_| broken(7, "a label"))).transpose()?;
-        Ok(OrderRow {
+            row.optional_text(8)?.map(|word| read_reason(word).ok_or(broken(8, "a reason to cancel"))).transpose()?;
+        let Details { captures, confirmed_at, payment, refunds, returns, shipments } =
+            Details::read(row.optional_json(16)?).ok_or(broken(16, "an order's details"))?;
+        let placed = PlacedOrder {
             order: OrderId::new(row.uuid(0)?),
-            customer: CustomerId::new(row.uuid(1)?),
-            status: OrderStatus::parse(row.text(2)?).ok_or(broken(2, "an order's status"))?,
-            total: Money::try_new(row.int(3)?, currency).map_err(|_| broken(3, "an amount"))?,
-            lines: lines.into(),
+            customer: CustomerId::new(row.uuid(2)?),
+            lines: json::read_lines(row.json(15)?).ok_or(broken(15, "a list of order lines"))?,
+            total: Money::try_new(row.int(6)?, currency).map_err(|_| broken(6, "an amount"))?,
+            warehouse: Warehouse::parse(row.text(10)?).map_err(|_| broken(10, "a warehouse"))?,
+            status: OrderStatus::parse(row.text(3)?).ok_or(broken(3, "an order's status"))?,
+            payment,
+            shipments,
+            returns,
+            captures,
+            refunds,
             cancel_reason,
-            tracking,
-            placed_at: row.timestamp(8)?,
-            updated_at: row.timestamp(9)?,
-            revision: Revision::new(u64::try_from(row.int(10)?).map_err(|_| broken(10, "a revision"))?),
-        })
+            is_overdue: row.int(9)? != 0,
+            placed_at: row.timestamp(13)?,
+            confirmed_at,
+            updated_at: row.timestamp(14)?,
+        };
+        let revision = Revision::new(u64::try_from(row.int(17)?).map_err(|_| broken(17, "a revision"))?);
+        Ok(OrderRow { placed: Arc::new(placed), revision })
+    }
+
+    /// Version 2 knew neither payment nor stock; what it says of an order's life holds for its pieces too.
+    fn stand_in(column: &str) -> Option<&'static str> {
+        match column {
+            "payment_status" => Some("CAST('on_account' AS TEXT)"),
+            "fulfilment_status" => {
+                Some("CASE WHEN status IN ('shipped', 'delivered') THEN status ELSE 'unfulfilled' END")
+            }
+            "is_overdue" => Some("CAST(0 AS BIGINT)"),
+            "warehouse" => Some("CAST('main' AS TEXT)"),
+            _ => None,
+        }
     }
 
     /// A customer hears of all their orders under their own id.
     fn topics(row: &OrderRow) -> Vec<Uuid> {
-        vec![row.customer.uuid()]
+        vec![row.placed.customer.uuid()]
     }
 }
 
-/// A line as the table holds it. Its fields stand in the order of their names, because a row must read as it was written
-/// in every engine.
-#[derive(Serialize)]
-struct StoredLine<'a> {
-    name: &'a Label,
-    product: ProductId,
-    quantity: Quantity,
-    sku: &'a Sku,
-    unit_price: StoredPrice<'a>,
-}
-
-#[derive(Serialize)]
-struct StoredPrice<'a> {
-    currency: &'a str,
-    minor: i64,
-}
-
-fn stored_lines(lines: &[OrderLine]) -> String {
-    let stored = lines.iter().map(|OrderLine { product, sku, name, quantity, unit_price }| StoredLine {
-        name,
-        product: *product,
-        quantity: *quantity,
-        sku,
-        unit_price: StoredPrice { currency: unit_price.currency().code(), minor: unit_price.minor() },
-    });
-    serde_json::to_string(&stored.collect::<Vec<_>>()).expect("order lines are plain data")
-}
-
-const REASONS: [CancelReason; 4] =
-    [CancelReason::Unspecified, CancelReason::CustomerRequest, CancelReason::OutOfStock, CancelReason::SuspectedFraud];
+const REASONS: [CancelReason; 6] = [
+    CancelReason::Unspecified,
+    CancelReason::CustomerRequest,
+    CancelReason::OutOfStock,
+    CancelReason::SuspectedFraud,
+    CancelReason::InsufficientStock,
+    CancelReason::Unpaid,
+];
 
 const fn reason_word(reason: CancelReason) -> &'static str {
     match reason {
@@ -139,6 +172,8 @@ const fn reason_word(reason: CancelReason) -> &'static str {
         CancelReason::CustomerRequest => "customer_request",
         CancelReason::OutOfStock => "out_of_stock",
         CancelReason::SuspectedFraud => "suspected_fraud",
+        CancelReason::InsufficientStock => "insufficient_stock",
+        CancelReason::Unpaid => "unpaid",
     }
 }
 

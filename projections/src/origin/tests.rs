@@ -10,7 +10,7 @@ async fn grow(log: &MemoryEventStore, ids: impl IntoIterator<Item = u128>) {
     for id in ids {
         let event = NewEvent {
             id: Uuid::from_u128(id),
-            type_name: "order.placed.v1".into(),
+            type_name: "order.placed.v2".into(),
             at: domain::testing::now(),
             metadata: "{}".to_owned(),
             data: "{}".to_owned(),

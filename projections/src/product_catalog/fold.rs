@@ -9,7 +9,16 @@ use crate::Decoded;
 pub(super) fn key(event: &Decoded) -> Option<Uuid> {
     match &event.event {
         Event::Product(event) => Some(event.product().uuid()),
-        Event::Order(_) | Event::Stock(_) | Event::Payment(_) | Event::Operator(_) => None,
+        Event::Order(_)
+        | Event::Stock(_)
+        | Event::Payment(_)
+        | Event::Profile(_)
+        | Event::Handle(_)
+        | Event::Follow(_)
+        | Event::Post(_)
+        | Event::Reaction(_)
+        | Event::Inbox(_)
+        | Event::Operator(_) => None,
     }
 }
 
@@ -21,11 +30,12 @@ pub(super) fn fold(row: Option<ProductRow>, event: &Decoded) -> Option<ProductRo
     let Event::Product(happened) = &event.event else { return row };
     let revision = event.revision;
     match (row, happened) {
-        (_, ProductEvent::Registered { product, sku, name, price, at }) => Some(ProductRow {
+        (_, ProductEvent::Registered { product, sku, name, price, is_stocked, at }) => Some(ProductRow {
             product: *product,
             sku: sku.clone(),
             name: name.clone(),
             price: *price,
+            is_stocked: *is_stocked,
             status: ProductStatus::Offered,
             registered_at: *at,
             updated_at: *at,

@@ -18,6 +18,8 @@ pub struct ProductRow {
     pub name: Label,
     /// The price of one piece.
     pub price: Money,
+    /// Whether its pieces are counted, and reserved before they are sold.
+    pub is_stocked: bool,
     /// Whether it can be ordered.
     pub status: ProductStatus,
     /// When it was registered.
@@ -64,6 +66,7 @@ impl ProductRow {
             sku: offer.sku.clone(),
             name: offer.name.clone(),
             price: offer.price,
+            is_stocked: offer.is_stocked,
             status,
             registered_at: offer.registered_at,
             updated_at: offer.updated_at,

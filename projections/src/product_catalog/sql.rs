@@ -21,6 +21,7 @@ impl KeyedFold for ProductCatalog {
         ("price_minor", "BIGINT NOT NULL"),
         ("currency", "TEXT NOT NULL"),
         ("status", "TEXT NOT NULL"),
+        ("is_stocked", "BIGINT NOT NULL"),
         ("registered_at", "TIMESTAMPTZ NOT NULL"),
         ("updated_at", "TIMESTAMPTZ NOT NULL"),
         ("revision", "BIGINT NOT NULL"),
@@ -53,6 +54,7 @@ impl KeyedFold for ProductCatalog {
             Value::Int(row.price.minor()),
             Value::Text(row.price.currency().code().to_owned()),
             Value::Text(row.status.as_str().to_owned()),
+            Value::Int(row.is_stocked.into()),
             Value::Timestamp(row.registered_at),
             Value::Timestamp(row.updated_at),
             Value::Int(i64::try_from(row.revision.value()).unwrap_or(i64::MAX)),
@@ -68,9 +70,15 @@ impl KeyedFold for ProductCatalog {
             name: Label::parse(row.text(2)?).map_err(|_| broken(2, "a label"))?,
             price: Money::try_new(row.int(3)?, currency).map_err(|_| broken(3, "an amount"))?,
             status: ProductStatus::parse(row.text(5)?).ok_or(broken(5, "a product's status"))?,
-            registered_at: row.timestamp(6)?,
-            updated_at: row.timestamp(7)?,
-            revision: Revision::new(u64::try_from(row.int(8)?).map_err(|_| broken(8, "a revision"))?),
+            is_stocked: row.int(6)? != 0,
+            registered_at: row.timestamp(7)?,
+            updated_at: row.timestamp(8)?,
+            revision: Revision::new(u64::try_from(row.int(9)?).map_err(|_| broken(9, "a revision"))?),
         })
+    }
+
+    /// Version 1 knew no stock.
+    fn stand_in(column: &str) -> Option<&'static str> {
+        (column == "is_stocked").then_some("CAST(0 AS BIGINT)")
     }
 }

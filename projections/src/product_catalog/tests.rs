@@ -60,7 +60,7 @@ fn only_the_registration_makes_a_row_anew() {
 fn command() -> impl Strategy<Value = ProductCommand> {
     prop_oneof![
         2 => (0_i64..3).prop_map(|minor| ProductCommand::Register {
-            sku: sku("TEA"), name: label("Green tea"), price: eur(minor)
+            sku: sku("TEA"), name: label("Green tea"), price: eur(minor), is_stocked: minor == 1
         }),
         4 => (0_i64..5).prop_map(|minor| ProductCommand::ChangePrice { price: eur(minor) }),
         1 => Just(ProductCommand::ChangePrice { price: usd(1) }),
@@ -74,6 +74,7 @@ prop_compose! {
         name in r"[^\pC\pZ]{1,20}",
         minor in 0..=domain::values::MINOR_UNITS_MAX,
         currency in prop::sample::select(vec![Currency::EUR, Currency::JPY, Currency::KWD]),
+        is_stocked in any::<bool>(),
         status in prop::sample::select(vec![ProductStatus::Offered, ProductStatus::Retired]),
         times in (-1_000_000_000_000_000_i64..1_000_000_000_000_000, 0_i64..1_000_000_000),
         revision in 0..=u64::from(u32::MAX),
@@ -83,6 +84,7 @@ prop_compose! {
             sku: sku(&text),
             name: label(&name),
             price: Money::try_new(minor, currency).expect("in range"),
+            is_stocked,
             status,
             registered_at: moment(times.0),
             updated_at: moment(times.0 + times.1),

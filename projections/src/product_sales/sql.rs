@@ -57,11 +57,30 @@ impl SetChange for ProductSales {
         match &event.event {
             Event::Order(OrderEvent::Placed { order, lines, .. }) => placed(*order, lines, tables),
             Event::Order(OrderEvent::Cancelled { order, .. }) => cancelled(*order, tables),
-            // What is ordered stays ordered while it travels.
-            Event::Order(OrderEvent::Shipped { .. } | OrderEvent::Delivered { .. })
+            // What is ordered stays ordered while it is paid for and travels, and when it comes back.
+            Event::Order(
+                OrderEvent::PaymentChosen { .. }
+                | OrderEvent::PaymentFailed { .. }
+                | OrderEvent::Confirmed { .. }
+                | OrderEvent::Shipped { .. }
+                | OrderEvent::Delivered { .. }
+                | OrderEvent::Overdue { .. }
+                | OrderEvent::Paid { .. }
+                | OrderEvent::ReturnRequested { .. }
+                | OrderEvent::ReturnReceived { .. }
+                | OrderEvent::RefundRequested { .. }
+                | OrderEvent::Refunded { .. }
+                | OrderEvent::RefundFailed { .. },
+            )
             | Event::Product(_)
             | Event::Stock(_)
             | Event::Payment(_)
+            | Event::Profile(_)
+            | Event::Handle(_)
+            | Event::Follow(_)
+            | Event::Post(_)
+            | Event::Reaction(_)
+            | Event::Inbox(_)
             | Event::Operator(_) => vec![],
         }
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Map;
 use uuid::Uuid;
 
-use super::{Copied, Look};
+use super::{Copied, Look, beside};
 use crate::{
     Decoded, KeyedFold, Sources, parking,
     table::{Serving, TableSql, read_row, stored_hash, topics_of},
@@ -174,14 +174,22 @@ pub(super) async fn check<M: KeyedFold>(
         checked.rows += 1;
         let read = stored.as_ref().map(read_row::<M>).transpose();
         let is_hot_right = table.hot.get(key).is_none_or(|hot| matches!(&read, Ok(Some(row)) if *row == hot));
-        if is_hot_right && matches!((&read, &folded), (Ok(stored), Ok(folded)) if stored == folded) {
+        let lacks = match &folded {
+            Ok(Some(row)) => beside::missing::<M>(look.store, &table.sql, row).await?,
+            Ok(None) | Err(_) => Vec::new(),
+        };
+        let is_right = is_hot_right && matches!((&read, &folded), (Ok(stored), Ok(folded)) if stored == folded);
+        if is_right && lacks.is_empty() {
             continue;
         }
         checked.differences.push(Difference {
             key: *key,
             generation: look.generation,
             position: look.position,
-            stored: stored.as_ref().map(|row| json_of_stored::<M>(row)),
+            stored: stored.as_ref().map(|row| {
+                let json = json_of_stored::<M>(row);
+                if lacks.is_empty() { json } else { unled(&json) }
+            }),
             folded: match folded {
                 Ok(row) => row.as_ref().map(json_of::<M>),
                 Err(error) => Some(error),
@@ -219,14 +227,18 @@ pub(super) async fn sample<M: KeyedFold>(look: Look<'_>, dice: u64, count: usize
 }
 
 /// Folds these rows anew and writes them. Gives what changed, and the topics under which it is followed.
+///
+/// What should stand beside them is looked for where the tables are indexed; where they are being filled, what the rows
+/// said before is beside them.
 pub(super) async fn repair<M: KeyedFold>(
     look: Look<'_>,
     table: &Arc<Serving<M>>,
+    is_indexed: bool,
     keys: &[Uuid],
     with: Vec<Statement>,
 ) -> Result<(Vec<Repaired>, Vec<Uuid>), CheckError> {
     let (mut repaired, mut upserts, mut deletes) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut missing, mut topics) = (Vec::new(), keys.to_vec());
+    let (mut missing, mut topics, mut beside_them) = (Vec::new(), keys.to_vec(), Vec::new());
     for key in keys {
         let stored = look.store.query(table.sql.load(*key)).await?.into_iter().next();
         let folded = refold::<M>(look, *key).await?;
@@ -239,6 +251,12 @@ pub(super) async fn repair<M: KeyedFold>(
                 let error = "writing it panicked".to_owned();
                 upserts.push(written.map_err(|_| CheckError::Unfoldable { key: *key, error })?);
                 topics.extend(topics_of::<M>(row));
+                beside_them.extend(if is_indexed {
+                    beside::missing::<M>(look.store, &table.sql, row).await?
+                } else {
+                    let before = stored.as_ref().and_then(|row| read_row::<M>(row).ok());
+                    beside::of::<M>(&table.sql, &[(before.as_ref(), row)])
+                });
             }
             None => deletes.push(*key),
         }
@@ -252,6 +270,7 @@ pub(super) async fn repair<M: KeyedFold>(
         return Err(CheckError::Missing(missing));
     }
     let mut statements = vec![table.sql.upsert(upserts), table.sql.delete(&deletes)];
+    statements.extend(beside_them);
     statements.extend(with);
     let written = look.store.transaction(statements).await;
     // The table knows now; and it alone if the outcome is in doubt.
@@ -272,11 +291,10 @@ pub(super) async fn copy<M: KeyedFold>(
     let rows = look.store.query(source.scan(after, PAGE_ROWS)).await?;
     let Some(last) = rows.last() else { return Ok(None) };
     let last = last.uuid(0)?;
-    let mut values = Vec::with_capacity(rows.len());
-    for row in &rows {
-        values.push(M::write(&read_row::<M>(row)?));
-    }
-    Ok(Some(Copied { statements: vec![target.upsert(values)], last }))
+    let rows = rows.iter().map(read_row::<M>).collect::<Result<Vec<_>, _>>()?;
+    let mut statements = vec![target.upsert(rows.iter().map(M::write).collect())];
+    statements.extend(beside::of::<M>(&target, &rows.iter().map(|row| (None, row)).collect::<Vec<_>>()));
+    Ok(Some(Copied { statements, last }))
 }
 
 /// Where two generations at the same position differ, walking through both by key.
@@ -361,6 +379,13 @@ fn json_of<M: KeyedFold>(row: &M::Row) -> String {
         Value::Json(json) => serde_json::from_str(&json).unwrap_or_else(|_| json.into()),
     });
     let row: Map<String, serde_json::Value> = columns.map(str::to_owned).zip(values).collect();
+    serde_json::Value::Object(row).to_string()
+}
+
+/// The same of a row to which the side tables do not lead by all that it says.
+fn unled(json: &str) -> String {
+    let Ok(mut row) = serde_json::from_str::<Map<String, serde_json::Value>>(json) else { return json.to_owned() };
+    row.insert("(side tables)".to_owned(), "not all that leads to the row is there".into());
     serde_json::Value::Object(row).to_string()
 }
 

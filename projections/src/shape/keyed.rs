@@ -22,7 +22,9 @@ use super::{
 use crate::{
     Change, Decoded, Hub, KeyedFold,
     bookkeeping::Tally,
-    table::{Serving, TableSql, create_indexes, create_table, form, table_name, topics_of, written_hash},
+    table::{
+        Serving, TableSql, create_indexes, create_sides, create_table, form, table_names, topics_of, written_hash,
+    },
 };
 
 /// A keyed model at work.
@@ -106,11 +108,11 @@ impl<M: KeyedFold> Shape for KeyedShape<M> {
     }
 
     fn tables(&self, generation: i64) -> Vec<String> {
-        vec![table_name(M::NAME, generation)]
+        table_names::<M>(generation)
     }
 
     fn create(&self, generation: i64) -> Vec<Statement> {
-        vec![create_table::<M>(generation)]
+        std::iter::once(create_table::<M>(generation)).chain(create_sides::<M>(generation)).collect()
     }
 
     fn finish(&self, generation: i64) -> Vec<Statement> {
@@ -181,8 +183,9 @@ impl<M: KeyedFold> Shape for KeyedShape<M> {
 
     async fn repair(&self, look: Look<'_>, keys: &[Uuid], with: Vec<Statement>) -> Result<Vec<Repaired>, CheckError> {
         let table = self.table(look.generation);
-        let (repaired, topics) = check::repair::<M>(look, &table, keys, with).await?;
-        if self.serving.borrow().as_ref().is_some_and(|serving| serving.generation == look.generation) {
+        let is_serving = self.serving.borrow().as_ref().is_some_and(|serving| serving.generation == look.generation);
+        let (repaired, topics) = check::repair::<M>(look, &table, is_serving, keys, with).await?;
+        if is_serving {
             self.hub.announce_gap_of(&topics, look.position);
         }
         Ok(repaired)

@@ -1,5 +1,6 @@
 //! The two shapes of a projection behind one face, so that worker, rebuild and manager know only one.
 
+mod beside;
 mod check;
 mod keyed;
 mod retell;

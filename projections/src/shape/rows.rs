@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use infrastructure::read_store::{ReadStore, ReadStoreError, Statement};
+use infrastructure::read_store::{ReadStore, ReadStoreError, Statement, Value};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -19,14 +19,17 @@ use crate::{
 };
 
 /// Rows as they are in the table or will be.
+#[expect(clippy::struct_field_names, reason = "rows are what it is of, and all of them what it holds")]
 pub(super) struct Rows<M: KeyedFold> {
     pub(super) rows: HashMap<Uuid, Option<M::Row>>,
     pub(super) changed: HashSet<Uuid>,
+    /// The changed ones as they were before, for models that have tables beside their rows.
+    before: HashMap<Uuid, M::Row>,
 }
 
 impl<M: KeyedFold> Rows<M> {
     pub(super) fn new() -> Self {
-        Self { rows: HashMap::new(), changed: HashSet::new() }
+        Self { rows: HashMap::new(), changed: HashSet::new(), before: HashMap::new() }
     }
 
     /// Loads the rows that `events` change and that are not here yet. Gives the keys of those that were there.
@@ -99,8 +102,13 @@ impl<M: KeyedFold> Rows<M> {
                     if let Some(changes) = &mut changes {
                         changes.push(change(event, key, row.clone()));
                     }
-                    self.rows.insert(key, row);
-                    self.changed.insert(key);
+                    let earlier = self.rows.insert(key, row).flatten();
+                    if self.changed.insert(key)
+                        && !M::SIDES.is_empty()
+                        && let Some(earlier) = earlier
+                    {
+                        self.before.insert(key, earlier);
+                    }
                     continue;
                 }
             };
@@ -122,6 +130,7 @@ impl<M: KeyedFold> Rows<M> {
         // In the order of the table's own index: neighbours in time are neighbours there, and written together.
         let mut changed: Vec<Uuid> = self.changed.drain().collect();
         changed.sort_unstable();
+        let beside = self.beside(&changed);
         for key in changed {
             let values = self.rows.get(&key).and_then(Option::as_ref).map(M::write);
             if let Some((tally, prior)) = &mut counted {
@@ -146,7 +155,18 @@ impl<M: KeyedFold> Rows<M> {
         if !deletes.is_empty() {
             statements.push(table.delete(&deletes));
         }
+        statements.extend(table.insert_beside(beside));
         statements
+    }
+
+    /// What the side tables are to get with these rows.
+    fn beside(&mut self, changed: &[Uuid]) -> Vec<Vec<Vec<Value>>> {
+        if M::SIDES.is_empty() {
+            return Vec::new();
+        }
+        let before = std::mem::take(&mut self.before);
+        let rows = changed.iter().filter_map(|key| Some((before.get(key), self.rows.get(key)?.as_ref()?)));
+        M::beside(&rows.collect::<Vec<_>>())
     }
 }
 

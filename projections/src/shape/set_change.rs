@@ -1,32 +1,51 @@
 //! Applying events to a model of set changes: their statements, in order, in one transaction.
 
-use std::{collections::HashSet, marker::PhantomData, panic::AssertUnwindSafe, time::Duration};
+use std::{collections::HashSet, marker::PhantomData, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use infrastructure::{
     event_store::Position,
     read_store::{ReadStore, Statement},
 };
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::{broadcast, watch},
+    time::Instant,
+};
 use uuid::Uuid;
 
 use super::{
-    ApplyError, Batch, Builder, CheckError, Checked, Copied, Difference, Failure, Look, Repaired, Shape, Verified,
-    ended, rows::too_slow, verify,
+    ApplyError, Audience, Batch, Builder, CheckError, Checked, Copied, Difference, Failure, Look, Repaired, Shape,
+    Verified, ended, rows::too_slow, verify,
 };
 use crate::{Decoded, SetChange, Tables, bookkeeping::Tally, decoded::Place, table::only_in};
+
+/// How many batches a listener may be behind before it misses some.
+const APPLIED_BATCHES_KEPT: usize = 256;
 
 /// A model of set changes at work.
 #[derive(Debug)]
 pub(crate) struct SetChangeShape<M: SetChange> {
     /// The tables queries read; none until the first generation is built.
     pub(crate) serving: watch::Sender<Option<Tables>>,
+    /// What is applied, for whoever listens.
+    pub(crate) applied: broadcast::Sender<Arc<Vec<Decoded>>>,
     model: PhantomData<fn() -> M>,
 }
 
 impl<M: SetChange> SetChangeShape<M> {
     pub(crate) fn new() -> Self {
-        Self { serving: watch::Sender::new(None), model: PhantomData }
+        Self {
+            serving: watch::Sender::new(None),
+            applied: broadcast::Sender::new(APPLIED_BATCHES_KEPT),
+            model: PhantomData,
+        }
+    }
+}
+
+impl<M: SetChange> SetChangeShape<M> {
+    fn tell(&self, events: Arc<Vec<Decoded>>) {
+        // It fails only if nobody listens.
+        let _ = self.applied.send(events);
     }
 }
 
@@ -93,8 +112,10 @@ impl<M: SetChange> Shape for SetChangeShape<M> {
     }
 
     async fn apply(&self, batch: Batch<'_>) -> Result<Vec<Failure>, ApplyError> {
-        let Batch { store, generation, events, limit, finish, .. } = batch;
+        let Batch { store, generation, events, limit, audience, finish, .. } = batch;
         let tables = Tables::new(M::NAME, generation);
+        let events = Arc::new(events);
+        let applied = Arc::clone(&events);
         let making = tokio::task::spawn_blocking(move || changes::<M>(&events, &tables, limit));
         let (mut statements, failures) = match tokio::time::timeout(limit, making).await {
             Ok(Ok(made)) => made,
@@ -103,6 +124,10 @@ impl<M: SetChange> Shape for SetChangeShape<M> {
         };
         statements.extend(finish(&failures));
         store.transaction(statements).await?;
+        match audience {
+            Audience::Live | Audience::Late => self.tell(applied),
+            Audience::Nobody => {}
+        }
         Ok(failures)
     }
 
@@ -176,16 +201,18 @@ impl<M: SetChange> Shape for SetChangeShape<M> {
     }
 
     fn skip(&self, _to: Position) -> bool {
-        true
+        self.applied.receiver_count() == 0
     }
 
     async fn retell(
         &self,
         _look: Look<'_>,
-        _events: Vec<Decoded>,
-        _left_out: &HashSet<Position>,
+        mut events: Vec<Decoded>,
+        left_out: &HashSet<Position>,
         _to: Position,
     ) -> Result<(), CheckError> {
+        events.retain(|event| !left_out.contains(&event.position));
+        self.tell(Arc::new(events));
         Ok(())
     }
 

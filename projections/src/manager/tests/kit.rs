@@ -87,8 +87,7 @@ impl Hall {
 
     /// One more event of an order that was placed, harmless or not.
     pub(super) async fn ship(&self, n: u64, told: &str) -> Position {
-        let shipped = OrderEvent::Shipped { order: order(self.n(n)), tracking: Some(label(told)), at: moment(1) };
-        append(&*self.events, shipped).await
+        append(&*self.events, self.shipped(n, told)).await
     }
 
     /// One more event of an order, which cannot be read until the log is true again.
@@ -102,8 +101,12 @@ impl Hall {
 
     /// The stored form of a harmless event.
     pub(super) fn harmless(&self, n: u64) -> (Name, String) {
-        let event = OrderEvent::Shipped { order: order(self.n(n)), tracking: Some(label("fine")), at: moment(1) };
-        codec::encode(&Event::from(event))
+        codec::encode(&Event::from(self.shipped(n, "fine")))
+    }
+
+    fn shipped(&self, n: u64, told: &str) -> OrderEvent {
+        let (order, tracking) = (order(self.n(n)), Some(label(told)));
+        OrderEvent::Shipped { order, shipment: 1, lines: vec![], tracking, at: moment(1) }
     }
 
     /// The models fail no more.

@@ -46,7 +46,7 @@ impl Journal {
         }
         // Orders 0 to 3 are never poisoned.
         if n > 3 && dice.roll(12) == 0 {
-            let at = hall.ship_unreadable(n, "order.shipped.v1", "{").await;
+            let at = hall.ship_unreadable(n, "order.shipped.v2", "{").await;
             self.poisoned.entry(n).or_default().push(at);
             self.did("poison");
         } else {

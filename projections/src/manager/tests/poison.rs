@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use infrastructure::event_store::{EVENT_BYTES_MAX, Name};
 
 use super::{kit::*, parking::pause, *};
-use crate::ParkedState;
+use crate::{ParkedState, tests::number_from};
 
 const CASES: u64 = 4;
 const ORDERS: u64 = 17;
@@ -21,7 +21,7 @@ enum Poison {
     Told(&'static str, &'static str),
 }
 
-const SHIPPED: &str = "order.shipped.v1";
+const SHIPPED: &str = "order.shipped.v2";
 
 fn poisons() -> Vec<(&'static str, Poison)> {
     use Poison::{Stored, Told};
@@ -47,7 +47,7 @@ fn poisons() -> Vec<(&'static str, Poison)> {
             "a name that occurs twice",
             Stored(SHIPPED, |data| data.replacen('{', "{\"at\":null,\"at\":null,", 1), "decode"),
         ),
-        ("an event of another order's type", Stored("order.placed.v1", str::to_owned, "missing field")),
+        ("an event of another order's type", Stored("order.placed.v2", str::to_owned, "missing field")),
         (
             "a negative amount",
             Stored(
@@ -102,11 +102,6 @@ impl Dice {
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (mixed ^ (mixed >> 31)) % sides
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "how much a property is tried is not a setting of the server")]
-fn number_from(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok().map(|number| number.parse().expect("a number"))
 }
 
 /// The seeds of a property's cases: as many as are asked for, or the one that is to be played again.

@@ -198,7 +198,7 @@ async fn a_rebuild_from_a_position_gives_what_a_whole_one_gives() {
     let hall = Hall::patient();
     fill(&hall, 30, 4).await;
     hall.ship(1, "fold").await;
-    hall.ship_unreadable(2, "order.shipped.v1", "[]").await;
+    hall.ship_unreadable(2, "order.shipped.v2", "[]").await;
     hall.place(99).await;
     let skipped = hall.ship(3, "fold").await;
     let open = hall.open().await;
@@ -239,12 +239,14 @@ async fn a_rebuild_from_a_position_gives_what_a_whole_one_gives() {
 
 #[tokio::test]
 async fn a_rebuild_from_a_position_is_refused_where_it_makes_no_sense() {
-    let hall = Hall::new();
+    let hall = Hall::with_stride(10);
     fill(&hall, 2, 2).await;
     let open = hall.open().await;
     let from = async |name, at| open.manager.rebuild_together(&[name], Some(Position::new(at))).await.map(drop);
-    assert!(matches!(from("notes", 99).await, Err(ManagerError::BeyondHead { .. })));
-    assert!(matches!(from("ledger", 1).await, Err(ManagerError::NotFromPosition { .. })));
+    assert!(matches!(from("notes", 41).await, Err(ManagerError::BeyondHead { .. })));
+    let nowhere = from("notes", 15).await;
+    assert!(matches!(&nowhere, Err(ManagerError::NotFromPosition { why, .. }) if why.contains("15")), "{nowhere:?}");
+    assert!(matches!(from("ledger", 10).await, Err(ManagerError::NotFromPosition { .. })));
     assert_eq!(open.status("notes").rebuild.map(|rebuild| rebuild.generation), Some(1), "nothing was begun");
     open.stop().await;
 }

@@ -168,7 +168,7 @@ async fn a_skip_passes_over_one_event_for_a_reason_and_a_rebuild_of_the_same_ver
 #[tokio::test]
 async fn a_key_with_two_failing_events_is_released_up_to_the_second() {
     let (hall, open, bad) = spoiled("unreadable").await;
-    let second = hall.ship_unreadable(2, "order.shipped.v1", "{").await;
+    let second = hall.ship_unreadable(2, "order.shipped.v2", "{").await;
     hall.ship(2, "fine").await;
     open.catch_up(&hall).await;
     hall.events.is_true(bad);

@@ -115,7 +115,7 @@ fn rows_and_checkpoint_survive_a_crash_together() {
         let running = world.start().await;
         let orders = world.reference().await;
         assert_eq!(running.orders().await, orders);
-        let kept = orders.iter().filter(|row| row.cancel_reason.is_none()).count() as u64;
+        let kept = orders.iter().filter(|row| row.placed.cancel_reason.is_none()).count() as u64;
         assert_eq!((running.sales("TEA").await, running.sales("POT").await), ((kept, kept), (2 * kept, kept)));
         running.stop().await;
     });

@@ -90,7 +90,7 @@ async fn what_is_released_while_a_generation_stands_by_does_not_wait_in_it_eithe
     hall.place(1).await;
     hall.place(2).await;
     hall.ship(1, "fold").await;
-    let still = hall.ship_unreadable(2, "order.shipped.v1", "{").await;
+    let still = hall.ship_unreadable(2, "order.shipped.v2", "{").await;
     hall.ship(1, "fine").await;
     let open = hall.open().await;
     assert_eq!(open.rebuilt("notes").await.phase, RebuildPhase::Done);

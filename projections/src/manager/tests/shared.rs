@@ -53,6 +53,7 @@ async fn try_start(world: &World, name: &str, works: bool) -> Result<Running, Ma
         works,
         serves: true,
         leases_max: None,
+        also: vec![],
     };
     let options = ProjectionOptions {
         slices: NonZeroU32::new(4).unwrap(),
@@ -105,7 +106,7 @@ fn place(world: &World, orders: std::ops::Range<u128>) {
 /// What everybody reads is the fold of the log.
 fn everything_is_right(world: &World, nodes: &[&Node]) {
     let reference = block(world.reference());
-    let kept = reference.iter().filter(|row| row.cancel_reason.is_none()).count() as u64;
+    let kept = reference.iter().filter(|row| row.placed.cancel_reason.is_none()).count() as u64;
     for node in nodes {
         node.catches_up(world);
         assert_eq!(node.run(async |running| running.orders().await), reference);
@@ -128,8 +129,8 @@ fn workers_share_the_slices_and_whoever_serves_sees_all_of_it() {
     until("a fair share", || {
         let owners = "SELECT count(*) FROM leases WHERE owner IS NOT NULL";
         let most = "SELECT max(held) FROM (SELECT count(*) AS held FROM leases GROUP BY owner) AS nodes";
-        // Of three projections: four slices, four slices, one, and three leads.
-        block(world.number(owners)) == 12 && block(world.number(most)) == 6
+        // Of eight projections: five times four slices, three times one slice, and eight leads.
+        block(world.number(owners)) == 31 && block(world.number(most)) == 16
     });
     place(&world, 200..400);
     block(async {
@@ -250,9 +251,10 @@ fn a_process_that_cannot_see_the_others_says_so_until_it_does() {
     everything_is_right(&world, &[&api]);
     let errors = vec![ReadStoreError::Unavailable("cut".into()); 1_000_000];
     world.rows.fail_queries(&errors);
+    let says_why = |error: &str| error.contains("what others report") && error.ends_with(": cut");
     until(
         "it does not know",
-        || matches!(api.running.state("order_summary"), ProjectionState::Retrying { error, .. } if error.contains("does not answer")),
+        || matches!(api.running.state("order_summary"), ProjectionState::Retrying { error, .. } if says_why(&error)),
     );
     world.rows.is_well();
     until("running", || api.running.state("order_summary") == ProjectionState::Running);
@@ -312,7 +314,7 @@ fn what_is_parked_is_seen_tried_again_and_passed_over_from_anywhere() {
     let work = Node::start(&world, "work", true);
     let api = Node::start(&world, "api", false);
     place(&world, 0..10);
-    let poison = block(world.append_broken(3, "order.shipped.v1"));
+    let poison = block(world.append_broken(3, "order.shipped.v2"));
     block(world.append(cancelled(4)));
     let head = block(world.append(placed(10, 1, &[("TEA", 1)])));
     api.run(async move |running| running.catch_up(head).await);

@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use infrastructure::event_store::{
     AllPage, Append, AppendError, Appended, Direction, EventStore, MemoryEventStore, Name, Position, RecordedEvent,
-    Revision, StoreError, StreamId, StreamPage, TypeFilter,
+    Revision, StoreError, StreamId, StreamPage, TypeFilter, Whereabouts,
 };
 use tokio::sync::watch;
 
@@ -96,6 +96,17 @@ impl EventStore for Doctored {
         page.scanned_to = self.outer(page.scanned_to).max(after);
         self.scanned.fetch_add(page.events.len() as u64, Ordering::Relaxed);
         Ok(page)
+    }
+
+    async fn locate(&self, position: Position) -> Result<Whereabouts, StoreError> {
+        let head = self.head().await?;
+        Ok(if position > head {
+            Whereabouts::Beyond { head }
+        } else if position.value().is_multiple_of(self.stride) {
+            Whereabouts::Inside
+        } else {
+            Whereabouts::Nowhere
+        })
     }
 
     async fn head(&self) -> Result<Position, StoreError> {
