@@ -4,7 +4,11 @@
 //! the edge first, so that every command that was taken is finished and answered.
 
 mod error;
+mod executors;
 mod health;
+mod payments;
+mod processes;
+mod readiness;
 mod stores;
 
 use std::{net::SocketAddr, num::NonZeroU32, path::Path, sync::Arc, time::Duration};
@@ -14,27 +18,37 @@ use domain::operator::{Operator, OperatorState};
 use infrastructure::{
     clock::{Clock, IdSource, SystemClock, SystemIds},
     event_store::EventStore,
-    execute::{Executor, ExecutorOptions},
+    execute::{Executor, SnapshotOptions},
     lifecycle::Lifecycle,
+    process::{self, ProcessRunner},
     read_store::ReadStore,
+    snapshot_store::ReadStoreSnapshots,
 };
-use projections::{ClusterOptions, LogFault, Pause, ProjectionManager, ProjectionOptions, ProjectionState, ReadModels};
+use projections::{
+    ClusterOptions, LogFault, ManagerError, Pause, ProjectionManager, ProjectionOptions, ReadModels,
+    social_graph::Watchers,
+};
 use tokio::net::TcpListener;
 
-use self::health::StoreHealth;
 pub(crate) use self::stores::{open_events, open_rows};
-pub use self::{error::StartError, stores::OpenStoreError};
+pub use self::{error::StartError, executors::Executors, payments::gateway, stores::OpenStoreError};
+use self::{
+    health::StoreHealth,
+    readiness::{observation, readiness},
+};
 use crate::{
     auth::{Authenticator, DevKey, Issuer, KeyFile},
     config::{Config, ConfigError, KeySource, Mode},
     data_dir::{self, DataDir, ServerInfo},
     edge::{
         self, Authenticate, EdgeLimits, EdgeState, OriginRules, SocketLimits, console,
-        operations::{self, Check, Readiness},
+        export::{self, ExportState},
+        operations,
     },
     engine::{Engine, EngineLimits, GuardLimits},
-    graphql::{self, SchemaLimits, Services},
+    graphql::{self, SchemaLimits, Services, ShopSchema},
     operator,
+    processes::{Books, Oversight},
     telemetry::{FLUSH_WAIT_MAX, Telemetry},
 };
 
@@ -94,6 +108,10 @@ pub struct Core {
     pub read_models: ReadModels,
     /// Writes down what operators do, and knows what they paused.
     pub operator: Executor<Operator>,
+    /// Execute the commands to the shop's aggregates, of whoever sends them.
+    pub executors: Executors,
+    /// The processes that run here; none before a server has started them.
+    pub processes: Vec<ProcessRunner>,
     /// Owns the core's tasks.
     pub lifecycle: Lifecycle,
 }
@@ -106,8 +124,7 @@ impl Core {
         let events = open_events(config, &DataDir::events_db(&config.data_dir)).await?;
         let rows = open_rows(config, &DataDir::read_db(&config.data_dir)).await?;
         let lifecycle = Lifecycle::new();
-        let operator =
-            Executor::new(Arc::clone(&events), Arc::new(SystemClock), lifecycle.clone(), executor_options(config));
+        let operator = executors::operator(config, &events, &lifecycle);
         let paused = operator::paused(&operator).await.map_err(StartError::OperatorLog)?;
         let options = projection_options(config, &paused, &SystemClock, duty);
         let (read_models, projections) = ReadModels::start(
@@ -118,7 +135,19 @@ impl Core {
             options,
         )
         .await?;
-        Ok(Self { events, rows, projections: Arc::new(projections), read_models, operator, lifecycle })
+        // By now it is known that the read store is of this log.
+        let snapshots = ReadStoreSnapshots::open(Arc::clone(&rows)).await.map_err(ManagerError::from)?;
+        let snapshots = SnapshotOptions::new(Arc::new(snapshots));
+        let executors = Executors::new(config, snapshots, &events, &lifecycle);
+        // Whoever runs none looks at them all the same.
+        process::prepare(&*rows).await.map_err(|source| StartError::Stores(OpenStoreError::RowsFile(source)))?;
+        let (projections, processes) = (Arc::new(projections), Vec::new());
+        Ok(Self { events, rows, projections, read_models, operator, executors, processes, lifecycle })
+    }
+
+    /// Sees how the processes are, here and elsewhere.
+    pub(crate) fn oversight(&self) -> Oversight {
+        Oversight::new(Arc::clone(&self.events), &self.rows, Arc::clone(&self.projections), &self.processes)
     }
 }
 
@@ -133,6 +162,8 @@ pub struct Server {
     address: SocketAddr,
     listener: TcpListener,
     router: Router,
+    /// What answers behind the router; none where nothing is served.
+    engine: Option<Engine<ShopSchema>>,
     core: Core,
     edge: Lifecycle,
     /// Sends metrics and traces. Stops last, so that the others' end is told too.
@@ -153,7 +184,10 @@ impl Server {
             Duty::Serve | Duty::Work => None,
         };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let core = Core::start(config, duty).await?;
+        let mut core = Core::start(config, duty).await?;
+        if duty.works() {
+            core.processes = processes::start(config, &core)?;
+        }
         let (edge, export) = (Lifecycle::new(), Lifecycle::new());
         edge.spawn(metrics.clone().upkeep(edge.clone()));
         if let Some(exporter) = exporter {
@@ -161,25 +195,32 @@ impl Server {
         }
         let health = StoreHealth::start(Arc::clone(&core.events), Arc::clone(&core.rows), &edge);
         let tools = operations::router(metrics, readiness(&core, health), observation(&core));
-        let router = match duty {
-            Duty::Work => tools,
+        let (router, engine) = match duty {
+            Duty::Work => (tools, None),
             Duty::All | Duty::Serve => {
                 data_dir::create(&config.data_dir)?;
                 let authenticator = authenticator(config, &config.data_dir, Arc::clone(&clock))?;
                 edge.spawn(reload_keys(Arc::clone(&authenticator), edge.clone()));
-                api_router(config, &core, &edge, authenticator, clock).merge(tools)
+                let webhook = payments::webhook(config, &core, &edge, Arc::clone(&clock), Arc::new(SystemIds))?;
+                let (router, engine) = api_router(config, &core, &edge, authenticator, clock);
+                (router.merge(webhook).merge(tools), Some(engine))
             }
         };
         let listen = |source| StartError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let grace = Duration::from_secs(config.shutdown_grace_s.get());
-        Ok(Self { address, listener, router, core, edge, export, grace, data_dir })
+        Ok(Self { address, listener, router, engine, core, edge, export, grace, data_dir })
     }
 
     /// Where it listens.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What answers requests, for whoever asks from within this process; none where nothing is served.
+    pub const fn engine(&self) -> Option<&Engine<ShopSchema>> {
+        self.engine.as_ref()
     }
 
     /// Serves until `stop` resolves; then finishes what is in flight. When it returns, everything is on disk.
@@ -231,9 +272,9 @@ fn api_router(
     edge: &Lifecycle,
     authenticator: Arc<Authenticator>,
     clock: Arc<dyn Clock>,
-) -> Router {
+) -> (Router, Engine<ShopSchema>) {
     let ids: Arc<dyn IdSource> = Arc::new(SystemIds);
-    let services = services(config, core, &clock, &ids);
+    let services = services(config, core, &ids, &clock);
     let document = &config.limits.document;
     let schema_limits = SchemaLimits {
         depth_max: document.depth.get(),
@@ -246,38 +287,60 @@ fn api_router(
         engine = engine.with_introspection(graphql::introspection_schema());
     }
     let authenticate: Arc<dyn Authenticate> = authenticator;
+    let origins = OriginRules {
+        loopback_only: config.mode == Mode::Development,
+        allowed_origins: config.allowed_origins.clone(),
+    };
+    let exports = export::router(ExportState {
+        events: Arc::clone(&core.events),
+        authenticate: Arc::clone(&authenticate),
+        origins: origins.clone(),
+        ids: Arc::clone(&ids),
+        clock: Arc::clone(&clock),
+        lifecycle: edge.clone(),
+    });
     let state = EdgeState {
-        engine,
+        engine: engine.clone(),
         authenticate,
         lifecycle: edge.clone(),
         limits: edge_limits(config),
-        origins: OriginRules {
-            loopback_only: config.mode == Mode::Development,
-            allowed_origins: config.allowed_origins.clone(),
-        },
+        origins,
         ids,
         clock,
     };
-    let router = edge::router(state);
-    match config.mode {
+    let router = edge::router(state).merge(exports);
+    let router = match config.mode {
         Mode::Development => router.merge(console::router()),
         Mode::Production => router,
-    }
+    };
+    (router, engine)
 }
 
 /// What resolvers work with.
-pub(crate) fn services(config: &Config, core: &Core, clock: &Arc<dyn Clock>, ids: &Arc<dyn IdSource>) -> Services {
-    let executor = executor_options(config);
-    let events = || Arc::clone(&core.events);
+pub(crate) fn services(config: &Config, core: &Core, ids: &Arc<dyn IdSource>, clock: &Arc<dyn Clock>) -> Services {
+    let Executors { products, orders, stocks, profiles, handles, follows, posts, reactions, inboxes, payments: _ } =
+        core.executors.clone();
     Services {
-        products: Executor::new(events(), Arc::clone(clock), core.lifecycle.clone(), executor.clone()),
-        orders: Executor::new(events(), Arc::clone(clock), core.lifecycle.clone(), executor),
+        products,
+        orders,
+        stocks,
+        profiles,
+        handles,
+        follows,
+        posts,
+        reactions,
+        inboxes,
         operator: core.operator.clone(),
         read_models: core.read_models.clone(),
+        watchers: Watchers::start(core.read_models.social_graph.clone(), &core.lifecycle),
         projections: Arc::clone(&core.projections),
-        events: events(),
+        events: Arc::clone(&core.events),
         ids: Arc::clone(ids),
+        clock: Arc::clone(clock),
         min_position_wait: Duration::from_millis(config.limits.min_position_wait_ms.get()),
+        on_account: config.orders.on_account,
+        oversight: core.oversight(),
+        books: Books::new(Arc::clone(&core.events), Arc::clone(&core.rows)),
     }
 }
 
@@ -319,6 +382,7 @@ fn cluster_options(config: &Config, duty: Duty) -> ClusterOptions {
         works: duty.works(),
         serves: duty.serves(),
         leases_max: config.cluster.leases_max,
+        also: processes::leases(),
     }
 }
 
@@ -327,18 +391,6 @@ fn hostname() -> Option<String> {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
     let name = name.trim();
     (!name.is_empty()).then(|| name.to_owned())
-}
-
-fn executor_options(config: &Config) -> ExecutorOptions {
-    // A store elsewhere pursues an unknown outcome itself, for as long as its budget says.
-    let own_budget = config.event_store.url.as_ref().map_or(0, |_| config.event_store.append_budget_ms.get());
-    ExecutorOptions {
-        lane_commands_max: config.executor.lane_commands.get(),
-        cache_bytes_max: config.executor.cache_bytes.get(),
-        append_timeout: Duration::from_millis(config.executor.append_timeout_ms.get() + own_budget),
-        is_shared: config.event_store.url.is_some(),
-        unknown_outcome_budget: Duration::from_millis(config.executor.outcome_wait_ms.get()),
-    }
 }
 
 fn guard_limits(config: &Config) -> GuardLimits {
@@ -408,35 +460,4 @@ async fn reload_keys(authenticator: Arc<Authenticator>, lifecycle: Lifecycle) {
             Err(error) => tracing::error!(error = %error, "the keys for tokens cannot be read; the known ones stay"),
         }
     }
-}
-
-/// A process is ready while its stores answer, once every read model has a generation to serve.
-fn readiness(core: &Core, health: StoreHealth) -> Readiness {
-    let projections = Arc::clone(&core.projections);
-    Arc::new(move || {
-        let models = projections.statuses().into_iter().map(|status| {
-            let name = format!("projection:{}", status.name);
-            match status.state {
-                ProjectionState::Building => Check::not_ready(name, "it is being built from the events; wait"),
-                // What stands still serves what it has, and says so to whoever asks for more.
-                ProjectionState::Running
-                | ProjectionState::Unattended { .. }
-                | ProjectionState::Retrying { .. }
-                | ProjectionState::Frozen { .. }
-                | ProjectionState::Stopped(_) => Check::ready(name),
-                ProjectionState::Paused(_) if status.generation.is_some() => Check::ready(name),
-                ProjectionState::Paused(_) => Check::not_ready(name, "it was paused before it was built; resume it"),
-            }
-        });
-        health.checks().into_iter().chain(models).collect()
-    })
-}
-
-/// Brings the gauges of the projections up to date.
-fn observation(core: &Core) -> operations::Observation {
-    let projections = Arc::clone(&core.projections);
-    Arc::new(move || {
-        let projections = Arc::clone(&projections);
-        Box::pin(async move { projections.observe().await })
-    })
 }

@@ -1,5 +1,6 @@
 //! The command line: one binary, one role for each way to run it.
 
+mod processes;
 mod projections;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use crate::{
     },
 };
 
+pub use processes::{ProcessRetryArgs, ProcessesArgs, ProcessesCommand};
 pub use projections::{
     ActionsArgs, CheckArgs, DiscardArgs, FormatArgs, OrderArgs, ParkedArgs, ParkedCommand, ParkedListArgs,
     ParkedRetryArgs, ParkedSkipArgs, ParkedStateArg, PauseArgs, ProjectionsArgs, ProjectionsCommand, RebuildAliasArgs,
@@ -24,6 +26,9 @@ pub use projections::{
 
 /// The file that is read if `--config` names none.
 const DEFAULT_CONFIG_FILE: &str = "millrace.toml";
+
+/// Where a demonstration keeps its data, unless told otherwise.
+const DEMO_DATA_DIR: &str = "millrace-demo";
 
 /// An event-sourced shop: GraphQL in front, events behind.
 #[derive(Clone, Debug, PartialEq, Eq, Parser)]
@@ -72,11 +77,16 @@ pub enum RoleCommand {
     Serve,
     /// Keep the read models only, together with others. Serves nothing but metrics and health.
     Work,
+    /// Serve a shop with a catalogue and simulated customers, to see it live. Keeps its data apart from everything else.
+    Demo(DemoArgs),
     /// Look at projections and steer them: rebuild, pause, roll back, repair. Works while the server runs.
     Projections(Box<ProjectionsArgs>),
+    /// Look at the processes of the shop, and try again what is stuck. Works while the server runs.
+    Processes(ProcessesArgs),
     /// The same as `projections rebuild`.
     Rebuild(RebuildAliasArgs),
-    /// Fold every event anew and compare with the read models, row by row. Works while the server runs.
+    /// Fold every event anew and compare with the read models, row by row; recompute stock and money. Works while the server
+    /// runs.
     Verify(VerifyArgs),
     /// Print a bearer token for development mode.
     Token(TokenArgs),
@@ -86,6 +96,23 @@ pub enum RoleCommand {
     Config,
     /// Look at the events, take them elsewhere, bring them in, check them.
     Events(EventsArgs),
+}
+
+/// `millrace demo`. Unless told otherwise it keeps its data in `millrace-demo` and logs warnings only.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct DemoArgs {
+    /// Orders in a second.
+    #[arg(long, value_name = "ORDERS", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub rate: u32,
+    /// What all choices come from: the same seed, the same customers with the same wishes.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub seed: u64,
+    /// How many customers there are.
+    #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub customers: u32,
+    /// Stop after so many seconds instead of on Ctrl-C.
+    #[arg(long = "for", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub seconds: Option<u64>,
 }
 
 /// `millrace token`.
@@ -228,6 +255,12 @@ impl Settings {
     /// The settings that apply in this process: defaults, file, environment, and these flags above all.
     pub fn load(self) -> Result<Config, ConfigError> {
         Config::load(&self.into_sources(config::environment()))
+    }
+
+    /// What a demonstration sets unless it is told otherwise: data of its own, and a log that leaves room for its lines.
+    pub(crate) fn prepare_demo(&mut self) {
+        self.data_dir.get_or_insert_with(|| DEMO_DATA_DIR.into());
+        self.log_filter.get_or_insert_with(|| "warn".to_owned());
     }
 
     fn into_sources(self, environment: Vec<(String, String)>) -> Sources {

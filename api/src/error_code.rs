@@ -39,7 +39,7 @@ error_codes! {
     BadCursor = "BAD_CURSOR", retry: false;
     /// The HTTP request is malformed: body, JSON, fields.
     BadRequest = "BAD_REQUEST", retry: false;
-    /// The method is not POST.
+    /// The method is not the one that this address takes.
     MethodNotAllowed = "METHOD_NOT_ALLOWED", retry: false;
     /// None of the accepted media types can be answered with.
     NotAcceptable = "NOT_ACCEPTABLE", retry: false;
@@ -59,6 +59,14 @@ error_codes! {
     OriginNotAllowed = "ORIGIN_NOT_ALLOWED", retry: false;
     /// The idempotency key was used with another input.
     IdempotencyKeyReused = "IDEMPOTENCY_KEY_REUSED", retry: false;
+    /// A notice of the payment provider is not signed with our secret, or not now.
+    SignatureInvalid = "SIGNATURE_INVALID", retry: false;
+    /// A notice is about a payment that nobody asked for.
+    UnknownPayment = "UNKNOWN_PAYMENT", retry: false;
+    /// A notice tells of what comes after something that was not told yet.
+    NoticeTooEarly = "NOTICE_TOO_EARLY", retry: true;
+    /// A notice has the id of another one.
+    NoticeIdReused = "NOTICE_ID_REUSED", retry: false;
     /// Others kept changing the same object. Nothing was written.
     Contended = "CONTENDED", retry: true;
     /// Whether the command took effect cannot be told. Retry with the same idempotency key.

@@ -11,9 +11,11 @@ pub mod data_dir;
 pub mod edge;
 pub mod engine;
 pub mod error_code;
+pub mod export;
 pub mod graphql;
 pub mod operator;
-mod outbound;
+mod order_stream;
+pub mod processes;
 pub mod roles;
 pub mod telemetry;
 

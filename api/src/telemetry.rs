@@ -165,6 +165,7 @@ fn builder() -> Result<PrometheusBuilder, BuildError> {
         .set_buckets_for_metric(exact(names::APPEND_SECONDS), SECONDS)?
         .set_buckets_for_metric(exact(names::COMMAND_SECONDS), SECONDS)?
         .set_buckets_for_metric(exact(names::HTTP_SECONDS), SECONDS)?
+        .set_buckets_for_metric(exact(names::PAYMENT_CALL_SECONDS), SECONDS)?
         .set_buckets_for_metric(exact(names::APPEND_BATCH_EVENTS), BATCH)?
         .set_buckets_for_metric(exact(names::COMMAND_BATCH), BATCH)?
         // Whatever is recorded besides: a histogram without buckets would become a summary, which cannot be added up.
@@ -178,13 +179,24 @@ fn describe() {
     histogram!(names::APPEND_BATCH_EVENTS, Unit::Count, "Events in one commit of the event store");
     histogram!(names::COMMAND_SECONDS, Unit::Seconds, "Time from a command's arrival to its answer");
     histogram!(names::COMMAND_BATCH, Unit::Count, "Commands that went out as one append");
+    counter!(names::EVENT_STORE_CLIENTS, Unit::Count, "Clients of EventStoreDB that were made");
+    counter!(names::TAIL_SUBSCRIPTIONS_LOST, Unit::Count, "Subscriptions to EventStoreDB that ended or went deaf");
     counter!(names::COMMAND_CONFLICTS, Unit::Count, "Times that a stream had moved under a command");
+    counter!(names::SNAPSHOTS_WRITTEN, Unit::Count, "Snapshots of streams that were stored");
+    counter!(names::SNAPSHOT_FAILURES, Unit::Count, "Times that a snapshot could not be stored or loaded");
     gauge!(names::PROJECTION_LAG_EVENTS, Unit::Count, "Events that a projection is behind");
     gauge!(names::PROJECTION_LAG_SECONDS, Unit::Seconds, "Age of the oldest event that a projection has not applied");
     gauge!(names::PROJECTION_POSITION, Unit::Count, "Position that a projection has reached");
     gauge!(names::PROJECTION_STOPPED, Unit::Count, "1 if a projection stopped at an event that it cannot apply");
     describe_operations();
+    describe_processes();
     gauge!(names::SUBSCRIBERS, Unit::Count, "Open subscriptions");
+    histogram!(
+        names::PAYMENT_CALL_SECONDS,
+        Unit::Seconds,
+        "Time from a try of a call to a payment provider to its end"
+    );
+    counter!(names::PAYMENT_NOTICES, Unit::Count, "Notices of a payment provider");
     histogram!(names::HTTP_SECONDS, Unit::Seconds, "Time from an HTTP request to its response");
 }
 
@@ -207,4 +219,21 @@ fn describe_operations() {
     counter!(names::REBUILD_EVENTS, Unit::Count, "Events that rebuilds have folded");
     gauge!(names::LEASES_HELD, Unit::Count, "Leases that this node holds");
     counter!(names::LEASE_TAKEOVERS, Unit::Count, "Leases freed because the node that held them was dead");
+}
+
+/// What an operator watches of the shop's processes.
+fn describe_processes() {
+    use metrics::{describe_counter as counter, describe_gauge as gauge};
+    counter!(names::PROCESS_STEPS, Unit::Count, "Steps of a process that were carried out, or tried");
+    gauge!(names::PROCESS_POSITION, Unit::Count, "Position up to which a process has seen everything");
+    gauge!(names::PROCESS_LAG_EVENTS, Unit::Count, "Events that a process is behind");
+    gauge!(names::PROCESS_RUNNING, Unit::Count, "1 in the node that runs a process");
+    gauge!(names::PROCESS_KEYS, Unit::Count, "Keys that a process has in memory");
+    gauge!(names::PROCESS_WAITING, Unit::Count, "Steps of a process that wait for their turn");
+    gauge!(names::PROCESS_UNDER_WAY, Unit::Count, "Steps of a process that are under way");
+    gauge!(names::PROCESS_TROUBLES, Unit::Count, "Steps of a process that do not work, stuck ones too");
+    gauge!(names::PROCESS_STUCK, Unit::Count, "Steps of a process that are not tried again by themselves");
+    gauge!(names::PROCESS_CONCERNS, Unit::Count, "Keys of a process that somebody has to look at");
+    gauge!(names::PROCESS_PARKED, Unit::Count, "Keys of a process that wait for an event that cannot be read");
+    gauge!(names::PROCESS_FAILED, Unit::Count, "1 if a process cannot follow the log or keep its notes");
 }

@@ -1,6 +1,10 @@
 //! The caller, as everything behind the edge knows them.
 
-use domain::{Timestamp, order::Party, values::CustomerId};
+use domain::{
+    Timestamp,
+    order::Party,
+    values::{CustomerId, UserId},
+};
 use serde::{Deserialize, Serialize};
 
 /// What a caller may do. In a token and on the command line it is written in small letters.
@@ -30,6 +34,11 @@ impl Viewer {
         CustomerId::named(&self.subject)
     }
 
+    /// Who this caller is to others: the same person as the customer.
+    pub fn user(&self) -> UserId {
+        self.customer().into()
+    }
+
     /// On whose behalf they act.
     pub fn party(&self) -> Party {
         match self.role {
@@ -38,12 +47,12 @@ impl Viewer {
         }
     }
 
-    /// Callers of one scope see exactly the same; their equal subscriptions are executed once. `me`-like fields of
-    /// operators must not depend on the subject for that to hold.
+    /// Callers of one scope see exactly the same; their equal subscriptions are executed once. Operators, too, are somebody
+    /// to others: they have feeds of their own.
     pub fn scope(&self) -> String {
         match self.role {
             Role::Customer => format!("customer:{}", self.subject),
-            Role::Operator => "operator".to_owned(),
+            Role::Operator => format!("operator:{}", self.subject),
         }
     }
 }

@@ -251,7 +251,7 @@ pub struct ActionsArgs {
 /// `millrace verify`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub struct VerifyArgs {
-    /// The projection, such as `order_summary`; without it, every one.
+    /// The projection, such as `order_summary`, or `shop` for stock and money alone; without it, everything.
     #[arg(value_name = "NAME")]
     pub name: Option<String>,
     /// How it is printed.

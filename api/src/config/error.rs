@@ -60,6 +60,15 @@ pub enum ConfigError {
         /// What is missing.
         key: &'static str,
     },
+    /// A provider that money comes from lacks something.
+    #[error("`payments.provider = \"http\"` needs `{key}`")]
+    MissingForProvider {
+        /// What is missing.
+        key: &'static str,
+    },
+    /// Orders would be paid with nothing.
+    #[error("production mode takes no payments in the sandbox")]
+    SandboxInProduction,
     /// A value that has the right type and still makes no sense.
     #[error("`{key}`: {message}")]
     Unusable {
@@ -78,7 +87,10 @@ impl ConfigError {
             Self::Invalid { .. } | Self::Unusable { .. } => "CONFIG_INVALID",
             Self::FileUnreadable { .. } => "CONFIG_FILE_UNREADABLE",
             Self::NotLoopback { .. } => "CONFIG_NOT_LOOPBACK",
-            Self::MissingInProduction { .. } | Self::NotShared { .. } => "CONFIG_MISSING",
+            Self::MissingInProduction { .. } | Self::NotShared { .. } | Self::MissingForProvider { .. } => {
+                "CONFIG_MISSING"
+            }
+            Self::SandboxInProduction => "CONFIG_SANDBOX",
             Self::AmbiguousKeySource { .. } => "CONFIG_AMBIGUOUS",
         }
     }
@@ -100,6 +112,11 @@ impl ConfigError {
                 "set it, or run `millrace`, which serves and works in one process (docs/operations/cluster.md)"
             }
             Self::AmbiguousKeySource { .. } => "keep one of them",
+            Self::MissingForProvider { .. } => "set it; docs/operations/payments.md tells what each is for",
+            Self::SandboxInProduction => {
+                "set `payments.provider` and what it needs, or `payments.sandbox_in_production = true` where orders are \
+                 not for real"
+            }
         }
     }
 }

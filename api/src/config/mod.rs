@@ -7,6 +7,7 @@ mod error;
 mod load;
 mod nearest;
 mod otlp;
+mod payments;
 mod render;
 mod secret;
 mod settings;
@@ -19,8 +20,9 @@ pub use error::ConfigError;
 pub use load::failpoint;
 pub use load::{ConfigFile, Sources, environment, operator_token};
 pub use otlp::{Otlp, OtlpTarget};
+pub use payments::{PaymentProvider, Payments};
 pub use secret::Secret;
 pub use tree::{
     Auth, Cluster, Config, DocumentLimits, EventStore, Executor, KeySource, Limits, Log, LogFormat, LogOverrides, Mode,
-    Overrides, ProjectionOverrides, Projections, ReadStore, Trust, WebSocketLimits,
+    OnAccount, Overrides, ProjectionOverrides, Projections, ReadStore, Trust, WebSocketLimits,
 };

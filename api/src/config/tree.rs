@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, Otlp, Secret, Sources, load, render, settings::settings};
+use super::{ConfigError, Otlp, Payments, Secret, Sources, load, render, settings::settings};
 
 /// Shorter leases, and more slices, than make sense.
 const LEASE_MS_MIN: u64 = 500;
@@ -34,6 +34,17 @@ pub enum LogFormat {
     Pretty,
     /// For programs: one JSON object per line.
     Json,
+}
+
+/// Who may order on account: without saying how they pay.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnAccount {
+    /// Those who run the shop; customers pay when they order.
+    #[default]
+    Operators,
+    /// Customers too.
+    Everybody,
 }
 
 settings! {
@@ -68,6 +79,10 @@ settings! {
         executor: Executor;
         /// The workers that keep the read models.
         projections: Projections;
+        /// What customers may do.
+        orders: Orders;
+        /// Who holds, takes and gives back money (docs/operations/payments.md).
+        payments: Payments;
         /// What is logged, and how.
         log: Log;
         /// Where metrics and traces are sent: an OpenTelemetry collector, or anything that speaks OTLP over HTTP with
@@ -135,7 +150,7 @@ settings! {
         mutation_root_fields: NonZeroUsize = count(5);
         /// Fields inside each other, fragments followed.
         depth: NonZeroUsize = count(12);
-        /// Complexity: one for each field, times the number of items that a list is asked for.
+        /// Complexity: one for each field, times the size of the page in a connection; see docs/graphql.md.
         complexity: NonZeroUsize = count(5_000);
     }
 }
@@ -254,6 +269,18 @@ settings! {
 }
 
 settings! {
+    /// What customers may do.
+    pub struct Orders {
+        /// Who may order on account, that is without a payment token: `operators`, or `everybody`.
+        on_account: OnAccount = OnAccount::Operators;
+        /// Seconds for which an order waits for its money, and its pieces are reserved. Then it is cancelled as unpaid.
+        unpaid_after_s: NonZeroU64 = above_zero(1_800);
+        /// Seconds for which a confirmed order may lie in the house before it is marked as overdue.
+        overdue_after_s: NonZeroU64 = above_zero(172_800);
+    }
+}
+
+settings! {
     /// What is logged, and how.
     pub struct Log {
         /// `pretty` for people, `json` for programs. The log goes to the standard error stream.
@@ -365,6 +392,7 @@ impl Config {
             return Err(ConfigError::Unusable { key: "log.filter", message: error.to_string() });
         }
         self.otlp.target()?;
+        self.payments.check(self.mode == Mode::Production && self.event_store.url.is_some())?;
         self.check_stores()
     }
 
@@ -384,25 +412,26 @@ impl Config {
 impl EventStore {
     /// The user's password, wherever it is.
     pub fn password(&self) -> Result<Option<Secret<String>>, ConfigError> {
-        password("event_store.password_file", self.password.as_ref(), self.password_file.as_ref())
+        secret("event_store.password_file", self.password.as_ref(), self.password_file.as_ref())
     }
 }
 
 impl ReadStore {
     /// The user's password, wherever it is.
     pub fn password(&self) -> Result<Option<Secret<String>>, ConfigError> {
-        password("read_store.password_file", self.password.as_ref(), self.password_file.as_ref())
+        secret("read_store.password_file", self.password.as_ref(), self.password_file.as_ref())
     }
 }
 
-fn password(
+/// A secret that is given, or lies in a file; `key` is the file's.
+pub(super) fn secret(
     key: &'static str,
-    password: Option<&Secret<String>>,
+    given: Option<&Secret<String>>,
     file: Option<&PathBuf>,
 ) -> Result<Option<Secret<String>>, ConfigError> {
-    let Some(file) = file else { return Ok(password.cloned()) };
-    if password.is_some() {
-        let message = "the password is given twice; keep this or `password`".to_owned();
+    let Some(file) = file else { return Ok(given.cloned()) };
+    if given.is_some() {
+        let message = format!("it is given twice; keep this or `{}`", key.trim_end_matches("_file"));
         return Err(ConfigError::Unusable { key, message });
     }
     let read = std::fs::read_to_string(file);

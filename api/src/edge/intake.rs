@@ -27,22 +27,29 @@ pub(super) fn request_id(headers: &HeaderMap, ids: &dyn IdSource) -> RequestId {
 /// Who sends what. The sender is known before a byte of the body is read.
 pub(super) async fn receive<S>(state: &EdgeState<S>, request: Request) -> Result<(Viewer, GraphQlRequest), Refusal> {
     let headers = request.headers();
+    check_json(headers)?;
+    let viewer = sign_in(headers, &*state.authenticate)?;
+    let body = read_body(request, &state.limits).await?;
+    Ok((viewer, GraphQlRequest::from_slice(&body)?))
+}
+
+/// Nothing but plain JSON is read.
+pub(super) fn check_json(headers: &HeaderMap) -> Result<(), Refusal> {
     if !media::is_json(headers) {
         return Err(unsupported("the body must be application/json in UTF-8"));
     }
     if headers.get(header::CONTENT_ENCODING).is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err(unsupported("the body must not be compressed"));
     }
-    let viewer = sign_in(headers, &*state.authenticate)?;
-    let body = read_body(request, &state.limits).await?;
-    Ok((viewer, GraphQlRequest::from_slice(&body)?))
+    Ok(())
 }
 
 fn unsupported(message: &'static str) -> Refusal {
     Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, ErrorCode::UnsupportedMediaType, message)
 }
 
-fn sign_in(headers: &HeaderMap, authenticate: &dyn Authenticate) -> Result<Viewer, Refusal> {
+/// Who sends it.
+pub(super) fn sign_in(headers: &HeaderMap, authenticate: &dyn Authenticate) -> Result<Viewer, Refusal> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = values.next() else {
         return Err(Refusal::unauthenticated("Bearer realm=\"millrace\"", "a bearer token is required"));
@@ -60,7 +67,7 @@ pub(super) fn bearer(value: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start())
 }
 
-async fn read_body(request: Request, limits: &EdgeLimits) -> Result<Bytes, Refusal> {
+pub(super) async fn read_body(request: Request, limits: &EdgeLimits) -> Result<Bytes, Refusal> {
     let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if declared.is_some_and(|length: u64| length > limits.body_bytes_max as u64) {
         return Err(too_large(limits));

@@ -2,10 +2,13 @@
 //!
 //! **Invariant:** whatever comes in passes the same way: host and origin, sign-in, limits, then `engine`, whose guard
 //! stands in front of the parser. Slice map: http.rs, ws.rs, sse.rs, one file for each protocol; intake.rs and
-//! refusal.rs are what HTTP and SSE share.
+//! refusal.rs are what HTTP and SSE share, frame.rs what every request goes through. What a payment provider tells by
+//! itself comes in beside them, webhooks.rs, and orders in bulk go out there, export.rs.
 
 mod connections;
 pub mod console;
+pub mod export;
+mod frame;
 mod http;
 mod intake;
 mod limits;
@@ -15,35 +18,38 @@ mod origin;
 mod refusal;
 mod server;
 mod sse;
+pub mod webhooks;
 mod ws;
 
-use std::{fmt, sync::Arc, time::Instant};
+use std::{fmt, sync::Arc};
 
 use async_graphql::Executor;
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    http::Method,
     response::Response,
     routing::any,
 };
 use infrastructure::{
     clock::{Clock, IdSource},
     lifecycle::Lifecycle,
-    telemetry::HTTP_SECONDS,
 };
-use tracing::{Instrument as _, Span};
 
 pub use limits::{EdgeLimits, SocketLimits, StreamLimits};
 pub use origin::OriginRules;
 pub use server::serve;
 
-use self::{connections::Connections, media::Media, origin::Origin, refusal::Refusal};
+use self::{
+    connections::Connections,
+    frame::{Frame, framed},
+    media::Media,
+    origin::Origin,
+    refusal::Refusal,
+};
 use crate::{
     auth::Viewer,
     engine::{Engine, RequestId},
-    error_code::ErrorCode,
-    telemetry::trace::{self, REQUEST_SPAN},
 };
 
 /// The header that names a request, in questions and answers.
@@ -107,88 +113,36 @@ async fn stream<S: Executor>(State(edge): State<Arc<Edge<S>>>, request: Request)
     handle(edge, "/graphql/stream", request).await
 }
 
-/// What every request goes through, whichever way it then takes.
 async fn handle<S: Executor>(edge: Arc<Edge<S>>, path: &'static str, request: Request) -> Response {
-    let started = Instant::now();
-    let request_id = intake::request_id(request.headers(), &*edge.state.ids);
-    let span = span(&request, path, &request_id);
     let media = media::negotiate(request.headers());
-    let origin = edge.state.origins.check(request.headers());
-
-    let result = match &origin {
-        Err(refused) => Err(Refusal::new(StatusCode::FORBIDDEN, ErrorCode::OriginNotAllowed, refused.to_string())),
-        Ok(origin) => dispatch(edge, path, request, origin, media, &request_id).instrument(span.clone()).await,
-    };
-
-    let mut response = result.unwrap_or_else(|refusal| refusal.into_response(media.unwrap_or(Media::Json)));
-    let headers = response.headers_mut();
-    put_common_headers(headers, &request_id);
-    if let Ok(origin) = &origin {
-        origin.put_headers(headers);
-    }
-    trace::answered(&span, response.status());
-    let status = status_label(response.status());
-    metrics::histogram!(HTTP_SECONDS, "path" => path, "status" => status).record(started.elapsed());
-    response
-}
-
-/// What is logged and traced while the request is handled. Part of the caller's trace, if it names one.
-fn span(request: &Request, path: &'static str, request_id: &RequestId) -> Span {
-    let span = tracing::info_span!(REQUEST_SPAN, request.id = %request_id, request.path = path);
-    trace::join(&span, request.headers());
-    span
+    let frame =
+        Frame { path, ids: &*edge.state.ids, origins: Some(&edge.state.origins), media: media.unwrap_or(Media::Json) };
+    framed(frame, request, |request, origin, request_id| {
+        dispatch(Arc::clone(&edge), path, request, origin, media, request_id)
+    })
+    .await
 }
 
 async fn dispatch<S: Executor>(
     edge: Arc<Edge<S>>,
     path: &'static str,
     request: Request,
-    origin: &Origin,
+    origin: Origin,
     media: Option<Media>,
-    request_id: &RequestId,
+    request_id: RequestId,
 ) -> Result<Response, Refusal> {
     let is_stream = path == "/graphql/stream";
     match *request.method() {
         Method::OPTIONS => Ok(origin.preflight(request.headers())),
         _ if edge.state.lifecycle.is_stopping() => Err(Refusal::stopping()),
-        Method::POST if is_stream => sse::answer(edge, request, request_id).await,
-        Method::POST => http::answer(&edge, request, media, request_id).await,
+        Method::POST if is_stream => sse::answer(edge, request, &request_id).await,
+        Method::POST => http::answer(&edge, request, media, &request_id).await,
         Method::GET if !is_stream && ws::is_upgrade(request.headers()) => ws::upgrade(edge, request).await,
         _ if is_stream => Err(Refusal::method_not_allowed(
             "POST, OPTIONS",
             "send the operation as POST with Accept: text/event-stream; a URL is no place for documents or tokens",
         )),
         _ => Err(Refusal::method_not_allowed("POST, OPTIONS", "send the operation as POST, or open a WebSocket")),
-    }
-}
-
-fn put_common_headers(headers: &mut HeaderMap, request_id: &RequestId) {
-    if let Ok(request_id) = HeaderValue::from_str(request_id.as_str()) {
-        headers.insert(REQUEST_ID_HEADER, request_id);
-    }
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-}
-
-/// The status as a label; a closed set, so that the metric is one.
-fn status_label(status: StatusCode) -> &'static str {
-    match status.as_u16() {
-        101 => "101",
-        200 => "200",
-        204 => "204",
-        400 => "400",
-        401 => "401",
-        403 => "403",
-        405 => "405",
-        406 => "406",
-        408 => "408",
-        413 => "413",
-        415 => "415",
-        422 => "422",
-        429 => "429",
-        500 => "500",
-        503 => "503",
-        _ => "other",
     }
 }
 

@@ -25,7 +25,7 @@ pub struct Check {
     pub name: Cow<'static, str>,
     /// Whether it is in order.
     pub ready: bool,
-    /// If not, why, and what can be done.
+    /// If not, why, and what can be done. If it is all the same, what somebody has to look at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -34,6 +34,11 @@ impl Check {
     /// This is in order.
     pub fn ready(name: impl Into<Cow<'static, str>>) -> Self {
         Self { name: name.into(), ready: true, reason: None }
+    }
+
+    /// This keeps nobody from being served, though something is wrong with it.
+    pub fn ready_though(name: impl Into<Cow<'static, str>>, reason: impl Into<String>) -> Self {
+        Self { name: name.into(), ready: true, reason: Some(reason.into()) }
     }
 
     /// This is not in order, because of `reason`.
@@ -75,7 +80,9 @@ fn metrics_response(metrics: &Metrics) -> Response {
 
 fn ready_response(checks: &[Check]) -> Response {
     if checks.iter().all(|check| check.ready) {
-        health(StatusCode::OK, &Health { status: "ready", checks })
+        // Somebody has to look at something, and taking the server out of service would make it worse.
+        let status = if checks.iter().any(|check| check.reason.is_some()) { "degraded" } else { "ready" };
+        health(StatusCode::OK, &Health { status, checks })
     } else {
         health(StatusCode::SERVICE_UNAVAILABLE, &Health { status: "not ready", checks })
     }

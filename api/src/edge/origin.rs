@@ -31,7 +31,7 @@ pub(super) enum OriginError {
 }
 
 /// A request that may be answered, and for whom.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Origin(Option<HeaderValue>);
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");

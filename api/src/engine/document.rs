@@ -3,7 +3,7 @@
 //! Documents are kept parsed, keyed by their text; a kept document has passed the guard. Validation against the
 //! schema is async-graphql's and happens at each execution, because it depends on the variables.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{fmt, panic::AssertUnwindSafe, sync::Arc};
 
 use async_graphql::{
     Executor, Name, Request, Response, ServerError, Variables,
@@ -62,10 +62,8 @@ impl OperationKind {
 }
 
 /// Executes documents against a schema. Cheap to clone.
-#[derive(Debug)]
 pub struct Engine<S>(Arc<Inner<S>>);
 
-#[derive(Debug)]
 struct Inner<S> {
     schema: S,
     /// Answers questions about the schema itself, see [`Engine::with_introspection`].
@@ -74,6 +72,12 @@ struct Inner<S> {
     lifecycle: Lifecycle,
     documents: Cache<Box<str>, Arc<Document>, DocumentWeight>,
     cohorts: Cohorts,
+}
+
+impl<S> fmt::Debug for Engine<S> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Engine").field("limits", &self.0.limits).finish_non_exhaustive()
+    }
 }
 
 impl<S> Clone for Engine<S> {

@@ -58,7 +58,7 @@ fn finish_error(error: ServerError, request_id: &RequestId) -> ServerError {
         Some(_) => error,
         None if is_field_error(&error) => {
             if is_about_input(&error.message) {
-                with_code(error, ErrorCode::BadUserInput)
+                with_code(ServerError { message: without_value(error.message), ..error }, ErrorCode::BadUserInput)
             } else {
                 hide(error, request_id)
             }
@@ -92,6 +92,14 @@ fn internal_error(error: ServerError, request_id: &RequestId) -> ServerError {
 pub(super) fn panicked(request_id: &RequestId) -> Response {
     tracing::error!(request.id = %request_id, "a resolver panicked");
     Response::from_errors(vec![internal_error(ServerError::new(INTERNAL_MESSAGE, None), request_id)])
+}
+
+/// The message without the value that was wrong: what clients give may be secret, and messages end up in their logs.
+fn without_value(message: String) -> String {
+    match message.split_once(", found ") {
+        Some((wanted, _)) => format!("{wanted}."),
+        None => message,
+    }
 }
 
 /// async-graphql's own words for values that a scalar, an enum, an input object or a validator refuses.

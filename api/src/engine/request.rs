@@ -144,8 +144,17 @@ impl RequestError {
 
 impl From<async_graphql::parser::Error> for RequestError {
     fn from(error: async_graphql::parser::Error) -> Self {
-        Self::Syntax(with_code(error.into(), ErrorCode::GraphqlParseFailed))
+        let error = ServerError::from(error);
+        let message = without_source(&error.message);
+        Self::Syntax(with_code(ServerError { message, ..error }, ErrorCode::GraphqlParseFailed))
     }
+}
+
+/// What the parser says without the line of the document that it shows: there may be a secret in it, and messages end up in
+/// logs. The error's location names the place.
+fn without_source(message: &str) -> String {
+    let says = message.lines().find_map(|line| line.trim_start().strip_prefix("= "));
+    says.map_or_else(|| message.to_owned(), |says| format!("the document's syntax is wrong: {says}"))
 }
 
 fn summary(errors: &[ServerError]) -> &str {

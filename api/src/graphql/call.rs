@@ -129,6 +129,31 @@ pub(super) async fn execute<D: Decider>(
     }
 }
 
+/// The same for a command that is right at whatever version its object is.
+pub(super) async fn execute_at_any_version<D: Decider>(
+    executor: &Executor<D>,
+    stream: Uuid,
+    command: D::Command,
+    identity: &CommandIdentity,
+) -> Result<Result<Executed<D::State>, D::Rejection>, Error> {
+    let metadata = identity.metadata.clone();
+    match execute(executor, Request { stream, command, metadata, expected: None, is_fresh: false }).await? {
+        Ok(executed) => Ok(Ok(executed)),
+        Err(Failure::Rejected(rejection)) => Ok(Err(rejection)),
+        Err(Failure::Conflict { .. }) => Err(unasked_conflict()),
+    }
+}
+
+/// What a client is told of a conflict where it relied on no version.
+pub(super) fn unasked_conflict() -> Error {
+    super::read::internal(UnaskedConflict)
+}
+
+/// A command that relies on no version was refused for one.
+#[derive(Debug, thiserror::Error)]
+#[error("a command that relies on no version met a conflict of versions")]
+struct UnaskedConflict;
+
 /// What a client is told when a command could not be decided or written.
 pub(super) fn execute_error<R>(error: ExecuteError<R>) -> Error
 where
@@ -170,6 +195,11 @@ pub(super) fn version(revision: Revision) -> i32 {
 
 /// The revision a client relies on.
 pub(super) fn expected(version: Option<i32>) -> Result<Option<Revision>, Error> {
-    let negative = || ErrorCode::BadUserInput.error("a version is not negative");
-    version.map(|version| u64::try_from(version).map(Revision::new).map_err(|_| negative())).transpose()
+    version.map(revision).transpose()
+}
+
+/// The revision that clients know by this version.
+pub(super) fn revision(version: i32) -> Result<Revision, Error> {
+    let negative = |_| ErrorCode::BadUserInput.error("a version is not negative");
+    u64::try_from(version).map(Revision::new).map_err(negative)
 }

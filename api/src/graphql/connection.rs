@@ -128,6 +128,21 @@ impl<T> Page<T> {
         };
         Self { edges, info, position }
     }
+
+    /// The same page, of a list that was not looked through to its end: there may be more behind this cursor.
+    pub(super) fn going_on(mut self, window: Window, cursor: Option<Cursor>) -> Self {
+        if let Some(cursor) = cursor {
+            let info = &mut self.info;
+            let (has_more, end) = if window.from_end {
+                (&mut info.has_previous_page, &mut info.start_cursor)
+            } else {
+                (&mut info.has_next_page, &mut info.end_cursor)
+            };
+            *has_more = true;
+            *end = Some(cursor);
+        }
+        self
+    }
 }
 
 /// The connection and edge types of one kind of object.

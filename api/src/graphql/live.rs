@@ -1,7 +1,11 @@
-//! What every subscription says beside its own messages, and where a subscriber starts.
+//! What every subscription to changes says beside its own messages, how it is delivered, and where a subscriber starts.
 
 use async_graphql::{Context, Enum, Error, SimpleObject};
-use infrastructure::event_store::{Position, StoreError, TypeFilter};
+use futures_util::{
+    Stream, StreamExt as _,
+    stream::{self, BoxStream},
+};
+use infrastructure::event_store::{Position, Whereabouts};
 
 use super::{PositionToken, call::services, read::event_store_error};
 use crate::{
@@ -9,11 +13,58 @@ use crate::{
     error_code::ErrorCode,
 };
 
+/// What a subscription says: a change, [`CaughtUp`] or [`Gap`]. Made by [`updates`].
+pub(super) trait Update: From<CaughtUp> + From<Gap> + Send + 'static {
+    /// Everything up to here is delivered with it.
+    fn position(&self) -> Position;
+}
+
+/// What a subscriber gets.
+pub(super) type Updates<U> = BoxStream<'static, Result<U, Error>>;
+
+/// The interface of what a subscription says, over its own message for a change, which has a `cursor`.
+macro_rules! updates {
+    ($(#[$doc:meta])* $name:ident { $(#[$changed_doc:meta])* $changed:ident }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, async_graphql::Interface)]
+        #[graphql(field(
+            name = "cursor",
+            ty = "&PositionToken",
+            desc = "Give it as `after` to resume right behind this message."
+        ))]
+        pub(super) enum $name {
+            $(#[$changed_doc])*
+            Changed($changed),
+            /// Everything that happened before is delivered.
+            CaughtUp($crate::graphql::live::CaughtUp),
+            /// Something cannot be delivered.
+            Gap($crate::graphql::live::Gap),
+        }
+
+        impl $crate::graphql::live::Update for $name {
+            fn position(&self) -> infrastructure::event_store::Position {
+                match self {
+                    Self::Changed(changed) => changed.cursor.0,
+                    Self::CaughtUp(caught_up) => caught_up.cursor.0,
+                    Self::Gap(gap) => gap.cursor.0,
+                }
+            }
+        }
+    };
+}
+pub(super) use updates;
+
 /// Everything up to this cursor was delivered. What follows is live.
 #[derive(Clone, Debug, SimpleObject)]
 pub(super) struct CaughtUp {
     /// Resume after this.
     pub(super) cursor: PositionToken,
+}
+
+impl CaughtUp {
+    pub(super) const fn new(position: Position) -> Self {
+        Self { cursor: PositionToken(position) }
+    }
 }
 
 /// Changes between two positions cannot be delivered: read the objects again, then go on.
@@ -44,6 +95,34 @@ impl Gap {
     }
 }
 
+/// Delivers messages that are at hand.
+pub(super) fn deliver<U, M>(messages: M, reporter: LiveReporter) -> Updates<U>
+where
+    U: Update,
+    M: IntoIterator<Item = U>,
+    M::IntoIter: Send + 'static,
+{
+    deliver_as_they_come(stream::iter(messages).map(Ok), reporter)
+}
+
+/// Delivers messages as they come; each is reported right before it goes out.
+pub(super) fn deliver_as_they_come<U: Update>(
+    messages: impl Stream<Item = Result<U, Error>> + Send + 'static,
+    reporter: LiveReporter,
+) -> Updates<U> {
+    let messages = messages.inspect(move |message| {
+        if let Ok(message) = message {
+            reporter.delivers(message.position());
+        }
+    });
+    messages.boxed()
+}
+
+/// The end of a subscription that did not keep up, or whose server stops.
+pub(super) fn interrupted() -> Error {
+    ErrorCode::ConsumerTooSlow.error("the live updates were interrupted; resume")
+}
+
 /// What this execution of a subscription is for.
 pub(super) fn reporter<'a>(context: &Context<'a>) -> Result<&'a LiveReporter, Error> {
     context
@@ -63,19 +142,22 @@ pub(super) async fn resume_position(
             })?),
             None => after,
         };
-    let Some(PositionToken(position)) = resumed else { return Ok(None) };
-    let events = &services(context).events;
-    if position > events.head().await.map_err(event_store_error)? {
-        let text = "the position lies beyond the end of the log: it is from another server; read the objects anew";
-        return Err(ErrorCode::BadCursor.error(text));
+    match resumed {
+        None => Ok(None),
+        Some(PositionToken(position)) => in_the_log(context, position).await.map(Some),
     }
-    // Where positions are no counters, not every number is one.
-    match events.read_all(position, &TypeFilter::All, 1).await {
-        Ok(_) => Ok(Some(position)),
-        Err(StoreError::Format(_)) => {
-            let text = "the position is none of the log: it is from another server; read the objects anew";
-            Err(ErrorCode::BadCursor.error(text))
+}
+
+/// The position, which must lie in the log.
+pub(super) async fn in_the_log(context: &Context<'_>, position: Position) -> Result<Position, Error> {
+    let refused = |text: &str| Err(ErrorCode::BadCursor.error(text));
+    match services(context).events.locate(position).await.map_err(event_store_error)? {
+        Whereabouts::Inside => Ok(position),
+        Whereabouts::Beyond { .. } => {
+            refused("the position lies beyond the end of the log: it is from another server; read the objects anew")
         }
-        Err(error) => Err(event_store_error(error)),
+        Whereabouts::Nowhere => {
+            refused("the position is none of the log: it is from another server; read the objects anew")
+        }
     }
 }

@@ -6,24 +6,56 @@
 mod behind;
 mod call;
 mod connection;
+mod follow;
+mod inbox;
 mod live;
 mod node;
 mod operator;
 mod order;
+mod order_stats;
 mod ping;
+mod post;
+mod process;
 mod product;
+mod profile;
 mod projection;
+mod reaction;
 mod read;
 mod scalars;
+mod social_graph;
+mod stock;
+#[cfg(test)]
+mod testing;
+mod together;
 mod user_error;
 
 use std::{sync::Arc, time::Duration};
 
 use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, Schema};
-use domain::{operator::Operator, order::Order, product::Product};
-use infrastructure::{clock::IdSource, event_store::EventStore, execute::Executor};
-use projections::{ProjectionManager, ReadModels};
+use domain::{
+    follow::Follow,
+    inbox::Inbox,
+    operator::Operator,
+    order::Order,
+    post::Post,
+    product::Product,
+    profile::{Profile, handle::HandleClaim},
+    reaction::Reaction,
+    stock::Stock,
+};
+use infrastructure::{
+    clock::{Clock, IdSource},
+    event_store::EventStore,
+    execute::Executor,
+};
+use projections::{ProjectionManager, ReadModels, social_graph::Watchers};
 
+use crate::{
+    config::OnAccount,
+    processes::{Books, Oversight},
+};
+
+pub(crate) use node::global as global_id;
 pub use read::ReadPosition;
 pub use scalars::PositionToken;
 
@@ -34,18 +66,42 @@ pub struct Services {
     pub products: Executor<Product>,
     /// Executes the commands of orders.
     pub orders: Executor<Order>,
+    /// Executes the commands of stocks.
+    pub stocks: Executor<Stock>,
+    /// Executes the commands of profiles.
+    pub profiles: Executor<Profile>,
+    /// Executes the commands of handles.
+    pub handles: Executor<HandleClaim>,
+    /// Executes the commands of what people are to each other.
+    pub follows: Executor<Follow>,
+    /// Executes the commands of posts.
+    pub posts: Executor<Post>,
+    /// Executes the commands of likes.
+    pub reactions: Executor<Reaction>,
+    /// Executes the commands of inboxes.
+    pub inboxes: Executor<Inbox>,
     /// Writes down what operators do.
     pub operator: Executor<Operator>,
     /// The read models.
     pub read_models: ReadModels,
+    /// Whose feeds and posts are looked at live.
+    pub watchers: Watchers,
     /// The projections behind them.
     pub projections: Arc<ProjectionManager>,
     /// The events, for replaying to subscribers.
     pub events: Arc<dyn EventStore>,
     /// Where fresh ids come from.
     pub ids: Arc<dyn IdSource>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
     /// How long a query waits for `minPosition`.
     pub min_position_wait: Duration,
+    /// Who may order without saying how they pay.
+    pub on_account: OnAccount,
+    /// How the processes of the shop are.
+    pub oversight: Oversight,
+    /// Audits stock and money.
+    pub books: Books,
 }
 
 /// Limits of the schema's execution.
@@ -75,20 +131,44 @@ const DIRECTIVES_MAX: usize = 8;
 pub struct Query(
     node::NodeQuery,
     order::OrderQuery,
+    order_stats::OrderStatsQuery,
     product::ProductQuery,
+    profile::ProfileQuery,
+    post::PostQuery,
+    social_graph::SocialGraphQuery,
+    stock::StockQuery,
     projection::ProjectionQuery,
     projection::ParkedEventQuery,
     operator::OperatorQuery,
+    process::ProcessQuery,
     ping::PingQuery,
 );
 
 /// Commands.
 #[derive(Debug, Default, MergedObject)]
-pub struct Mutation(order::OrderMutation, product::ProductMutation, projection::ProjectionMutation, ping::PingMutation);
+pub struct Mutation(
+    order::OrderMutation,
+    product::ProductMutation,
+    profile::ProfileMutation,
+    follow::FollowMutation,
+    post::PostMutation,
+    reaction::ReactionMutation,
+    inbox::InboxMutation,
+    stock::StockMutation,
+    projection::ProjectionMutation,
+    process::ProcessMutation,
+    process::ShopMutation,
+    ping::PingMutation,
+);
 
 /// Live updates.
 #[derive(Debug, Default, MergedSubscription)]
-pub struct Subscription(order::OrderSubscription, projection::ProjectionSubscription);
+pub struct Subscription(
+    order::OrderSubscription,
+    social_graph::SocialGraphSubscription,
+    stock::StockSubscription,
+    projection::ProjectionSubscription,
+);
 
 /// Millrace's schema.
 pub type ShopSchema = Schema<Query, Mutation, Subscription>;

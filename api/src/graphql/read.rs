@@ -13,28 +13,32 @@ use infrastructure::{
 use projections::{KeyedFold, QueryError, Served, ServedTables, SetChange};
 
 use super::{PositionToken, Services};
-use crate::error_code::ErrorCode;
+use crate::{error_code::ErrorCode, order_stream::FoldError};
 
 /// The position that everything in an answer reflects: the lowest of the read models it was taken from. In the
 /// request's data; the engine writes it into the answer's `extensions.position`.
 #[derive(Debug)]
-pub struct ReadPosition(AtomicU64);
+pub struct ReadPosition {
+    lowest: AtomicU64,
+    /// The highest `minPosition` so far: what is looked up for parts of the answer is as new.
+    asked: AtomicU64,
+}
 
 impl Default for ReadPosition {
     fn default() -> Self {
-        Self(AtomicU64::new(u64::MAX))
+        Self { lowest: AtomicU64::new(u64::MAX), asked: AtomicU64::new(0) }
     }
 }
 
 impl ReadPosition {
     /// The lowest position so far; none if no read model was asked.
     pub fn get(&self) -> Option<PositionToken> {
-        let lowest = self.0.load(Ordering::Relaxed);
+        let lowest = self.lowest.load(Ordering::Relaxed);
         (lowest != u64::MAX).then(|| PositionToken(Position::new(lowest)))
     }
 
     fn lower_to(&self, position: Position) {
-        self.0.fetch_min(position.value(), Ordering::Relaxed);
+        self.lowest.fetch_min(position.value(), Ordering::Relaxed);
     }
 }
 
@@ -45,7 +49,7 @@ pub(super) async fn ready<'a, M: KeyedFold>(
     min_position: Option<PositionToken>,
 ) -> Result<&'a Served<M>, Error> {
     let wait = context.data_unchecked::<Services>().min_position_wait;
-    model.wait(wanted(min_position), wait).await.map_err(query_error)?;
+    model.wait(wanted(context, min_position), wait).await.map_err(query_error)?;
     mark(context, model.position());
     Ok(model)
 }
@@ -54,15 +58,26 @@ pub(super) async fn ready<'a, M: KeyedFold>(
 pub(super) async fn ready_tables<'a, M: SetChange>(
     context: &Context<'_>,
     model: &'a ServedTables<M>,
+    min_position: Option<PositionToken>,
 ) -> Result<&'a ServedTables<M>, Error> {
     let wait = context.data_unchecked::<Services>().min_position_wait;
-    model.wait(Position::START, wait).await.map_err(query_error)?;
+    model.wait(wanted(context, min_position), wait).await.map_err(query_error)?;
     mark(context, model.position());
     Ok(model)
 }
 
-fn wanted(min_position: Option<PositionToken>) -> Position {
-    min_position.map_or(Position::START, |token| token.0)
+fn wanted(context: &Context<'_>, min_position: Option<PositionToken>) -> Position {
+    let position = min_position.map_or(Position::START, |token| token.0);
+    if let Some(reflected) = context.data_opt::<Arc<ReadPosition>>() {
+        reflected.asked.fetch_max(position.value(), Ordering::Relaxed);
+    }
+    position
+}
+
+/// The `minPosition` of what this is a part of.
+pub(super) fn asked(context: &Context<'_>) -> Option<PositionToken> {
+    let asked = context.data_opt::<Arc<ReadPosition>>()?.asked.load(Ordering::Relaxed);
+    Some(PositionToken(Position::new(asked)))
 }
 
 fn mark(context: &Context<'_>, position: Position) {
@@ -107,6 +122,14 @@ pub(super) fn event_store_error(error: StoreError) -> Error {
             ErrorCode::StoreUnavailable.error("the event store cannot be read now; try again")
         }
         StoreError::Full | StoreError::Corrupt(_) | StoreError::Stopped(_) | StoreError::Format(_) => internal(error),
+    }
+}
+
+/// What a client is told when an order cannot be folded from its events.
+pub(super) fn fold_error(error: FoldError) -> Error {
+    match error {
+        FoldError::Events(error) => event_store_error(error),
+        FoldError::Undecodable { .. } => internal(error),
     }
 }
 

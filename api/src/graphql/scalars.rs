@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, SimpleObject, Value};
+use async_graphql::{InputObject, InputValueError, InputValueResult, Scalar, ScalarType, SimpleObject, Value};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use domain::values::Money;
+use domain::values::{Currency, Money, MoneyError};
 use infrastructure::event_store::Position;
 
 /// Marks the version of the token's form, so that an old client's token is recognised if the form ever changes.
@@ -94,5 +94,58 @@ pub(super) struct MoneyValue {
 impl From<Money> for MoneyValue {
     fn from(money: Money) -> Self {
         Self { amount: Decimal(money.to_string()), currency_code: CurrencyCode(money.currency().code().to_owned()) }
+    }
+}
+
+/// An amount of one currency, as a client gives it.
+#[derive(Debug, InputObject)]
+pub(super) struct MoneyInput {
+    /// The amount, such as "19.90".
+    pub amount: Decimal,
+    /// The currency.
+    pub currency_code: CurrencyCode,
+}
+
+/// What is wrong with an amount.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum MoneyInputError {
+    /// Its currency.
+    #[error("it is not an ISO 4217 currency code")]
+    Currency,
+    /// Its number.
+    #[error(transparent)]
+    Amount(MoneyError),
+}
+
+impl MoneyInput {
+    /// The amount as a value.
+    pub(super) fn money(&self) -> Result<Money, MoneyInputError> {
+        let currency = Currency::from_code(&self.currency_code.0).ok_or(MoneyInputError::Currency)?;
+        Money::parse(&self.amount.0, currency).map_err(MoneyInputError::Amount)
+    }
+}
+
+/// A payment token as a client gives it. Whoever has it may be able to pay with it, so neither a log nor an error nor an
+/// answer shows it.
+#[derive(Clone)]
+pub(super) struct PaymentTokenInput(pub String);
+
+impl fmt::Debug for PaymentTokenInput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PaymentTokenInput(..)")
+    }
+}
+
+/// What the payment provider gave for a card or an account: 1 to 255 visible ASCII characters, never a card's number.
+/// Only ever an input; best given as a variable.
+#[Scalar(name = "PaymentToken")]
+impl ScalarType for PaymentTokenInput {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        let Value::String(text) = value else { return Err(InputValueError::custom("a payment token is text")) };
+        Ok(Self(text))
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.clone())
     }
 }

@@ -23,13 +23,14 @@ pub async fn run(config: &Config, duty: Duty) -> Result<(), Failure> {
 }
 
 /// How this binary was called, so that the line can be pasted.
-fn command(config: &Config) -> String {
+pub(super) fn command(config: &Config) -> String {
     let binary = std::env::args().next().unwrap_or_else(|| "millrace".to_owned());
     let data_dir = config.data_dir.display();
     if config.data_dir == Config::default().data_dir { binary } else { format!("{binary} --data-dir {data_dir}") }
 }
 
-fn banner(config: &Config, url: &str, duty: Duty) -> String {
+/// Where everything is.
+pub(super) fn banner(config: &Config, url: &str, duty: Duty) -> String {
     if duty == Duty::Work {
         return format!("Millrace works; metrics and health on {url}");
     }

@@ -3,8 +3,10 @@
 pub mod all;
 mod client;
 pub mod config;
+pub mod demo;
 pub mod events;
 mod output;
+pub mod processes;
 pub mod projections;
 pub mod schema;
 pub mod token;
@@ -78,7 +80,10 @@ pub fn run(cli: Cli) -> ExitCode {
 }
 
 fn dispatch(cli: Cli) -> Result<(), Failure> {
-    let (role, settings) = cli.into_role();
+    let (role, mut settings) = cli.into_role();
+    if let RoleCommand::Demo(_) = role {
+        settings.prepare_demo();
+    }
     if role == RoleCommand::Schema {
         print(&schema::run());
         return Ok(());
@@ -90,7 +95,9 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         RoleCommand::All => block_on(all::run(&config, Duty::All)),
         RoleCommand::Serve => block_on(all::run(&config, Duty::Serve)),
         RoleCommand::Work => block_on(all::run(&config, Duty::Work)),
+        RoleCommand::Demo(args) => block_on(demo::run(&config, &args)),
         RoleCommand::Projections(args) => block_on(projections::run(&config, *args)),
+        RoleCommand::Processes(args) => block_on(processes::run(&config, args)),
         RoleCommand::Rebuild(args) => block_on(projections::run(&config, args.into())),
         RoleCommand::Verify(args) => block_on(verify::run(&config, &args)),
         RoleCommand::Token(args) => {

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
+use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString};
+
 use super::*;
 
 /// A text with every control character, and a few that only look dangerous.
@@ -136,4 +138,55 @@ async fn upkeep_ends_when_the_process_stops() {
     tokio::task::yield_now().await;
     assert!(!upkeep.is_finished());
     assert!(lifecycle.stop(Duration::from_secs(10)).await);
+}
+
+/// Keeps which metrics are described, each with whether it is a counter.
+#[derive(Default)]
+struct Described(Mutex<Vec<(String, bool)>>);
+
+impl Described {
+    fn put(&self, name: &KeyName, is_counter: bool, description: &str) {
+        assert!(!description.is_empty(), "{name:?} is described as nothing");
+        self.0.lock().unwrap().push((name.as_str().to_owned(), is_counter));
+    }
+}
+
+impl Recorder for Described {
+    fn describe_counter(&self, name: KeyName, _unit: Option<Unit>, description: SharedString) {
+        self.put(&name, true, &description);
+    }
+
+    fn describe_gauge(&self, name: KeyName, _unit: Option<Unit>, description: SharedString) {
+        self.put(&name, false, &description);
+    }
+
+    fn describe_histogram(&self, name: KeyName, _unit: Option<Unit>, description: SharedString) {
+        self.put(&name, false, &description);
+    }
+
+    fn register_counter(&self, _key: &Key, _metadata: &Metadata<'_>) -> Counter {
+        Counter::noop()
+    }
+
+    fn register_gauge(&self, _key: &Key, _metadata: &Metadata<'_>) -> Gauge {
+        Gauge::noop()
+    }
+
+    fn register_histogram(&self, _key: &Key, _metadata: &Metadata<'_>) -> Histogram {
+        Histogram::noop()
+    }
+}
+
+#[test]
+fn every_metric_is_described_once() {
+    let described = Described::default();
+    metrics::with_local_recorder(&described, describe);
+    let mut described = described.0.into_inner().unwrap();
+    described.sort();
+    let source = include_str!("../../../infrastructure/src/telemetry.rs");
+    let quoted = source.split('"').filter(|text| text.starts_with("millrace_"));
+    let mut named: Vec<_> = quoted.map(|name| (name.to_owned(), name.ends_with("_total"))).collect();
+    named.sort();
+    assert!(named.len() > 40, "the names were not found");
+    assert_eq!(described, named);
 }

@@ -38,6 +38,20 @@ async fn a_process_whose_checks_all_pass_is_ready() {
 }
 
 #[tokio::test]
+async fn what_somebody_has_to_look_at_is_shown_and_takes_nobody_out_of_service() {
+    let checks = vec![Check::ready("event_store"), Check::ready_though("process:fulfilment", "it stands at event 7")];
+    let (status, _, body) = get_path("/health/ready", checks).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(
+        json_of(&body),
+        json!({"status": "degraded", "checks": [
+            {"name": "event_store", "ready": true},
+            {"name": "process:fulfilment", "ready": true, "reason": "it stands at event 7"},
+        ]})
+    );
+}
+
+#[tokio::test]
 async fn one_check_that_fails_makes_it_not_ready_and_says_why() {
     let checks = vec![Check::ready("event_store"), Check::not_ready("projection:order_summary", "stopped at event 7")];
     let (status, media, body) = get_path("/health/ready", checks).await;

@@ -2,7 +2,8 @@
 
 use async_graphql::{Context, Error, ID, Interface, Object};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use domain::values::{Id, IdKind, OrderId, ProductId};
+use domain::values::{Id, IdKind, OrderId, PostId, ProductId, StockId, UserId};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use uuid::Uuid;
 
 use super::{
@@ -10,9 +11,15 @@ use super::{
     connection::PAGE_ITEMS_MAX,
     operator::{self, ActionKind, OperatorActionObject},
     order::{self, OrderObject},
+    post::{self, PostObject},
     product::{self, ProductObject},
+    profile::{self, ProfileObject},
+    stock::{self, StockLevelObject},
 };
 use crate::error_code::ErrorCode;
+
+/// Objects of one question that are looked up at the same time: one caller does not take all connections of the read store.
+const LOOKS_AT_ONCE: usize = 8;
 
 /// An object with a global id.
 #[derive(Clone, Debug, Interface)]
@@ -20,14 +27,20 @@ use crate::error_code::ErrorCode;
 pub(super) enum Node {
     /// An order.
     Order(OrderObject),
+    /// What somebody said, or passed on.
+    Post(PostObject),
     /// A product.
     Product(ProductObject),
+    /// Somebody, as others see them.
+    Profile(ProfileObject),
+    /// The pieces of a SKU in one warehouse.
+    StockLevel(StockLevelObject),
     /// What an operator did.
     OperatorAction(OperatorActionObject),
 }
 
 /// The global form of an id: base64url of kind and UUID.
-pub(super) fn global<K: IdKind>(id: Id<K>) -> ID {
+pub(crate) fn global<K: IdKind>(id: Id<K>) -> ID {
     ID(URL_SAFE_NO_PAD.encode(format!("{}:{id}", K::NAME)))
 }
 
@@ -75,11 +88,8 @@ impl NodeQuery {
         if i32::try_from(ids.len()).map_or(true, |count| count > PAGE_ITEMS_MAX) {
             return Err(ErrorCode::BadUserInput.error(format!("at most {PAGE_ITEMS_MAX} ids at once")));
         }
-        let mut nodes = Vec::with_capacity(ids.len());
-        for id in &ids {
-            nodes.push(find(context, id, min_position).await?);
-        }
-        Ok(nodes)
+        let looks: Vec<_> = ids.iter().map(|id| find(context, id, min_position)).collect();
+        stream::iter(looks).buffered(LOOKS_AT_ONCE).try_collect().await
     }
 }
 
@@ -90,6 +100,15 @@ async fn find(context: &Context<'_>, id: &ID, min_position: Option<PositionToken
     }
     if kind == <domain::values::ProductKind as IdKind>::NAME {
         return Ok(product::find(context, ProductId::new(uuid), min_position).await?.map(Node::Product));
+    }
+    if kind == <domain::values::PostKind as IdKind>::NAME {
+        return Ok(post::find(context, PostId::new(uuid), min_position).await?.map(Node::Post));
+    }
+    if kind == <domain::values::UserKind as IdKind>::NAME {
+        return Ok(profile::find(context, UserId::new(uuid), min_position).await?.map(Node::Profile));
+    }
+    if kind == <domain::values::StockKind as IdKind>::NAME {
+        return Ok(stock::find(context, StockId::new(uuid), min_position).await?.map(Node::StockLevel));
     }
     if kind == <ActionKind as IdKind>::NAME {
         return Ok(operator::find(context, Id::new(uuid)).await?.map(Node::OperatorAction));

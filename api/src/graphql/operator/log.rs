@@ -9,7 +9,7 @@ use domain::{
 use infrastructure::event_store::{Direction, EventStore, Revision, StreamId};
 
 use super::OperatorActionObject;
-use crate::graphql::read::internal;
+use crate::graphql::read::{event_store_error, internal};
 
 /// How many actions one look for those of one projection passes. The rest is for the next look.
 pub(super) const SCAN_ACTIONS_MAX: usize = 10_000;
@@ -58,7 +58,7 @@ impl Wanted<'_> {
     fn beyond(&self, revision: Revision) -> Option<Revision> {
         let beyond = match self.direction {
             Direction::Forwards => Some(revision.next()),
-            Direction::Backwards => revision.value().checked_sub(1).map(Revision::new),
+            Direction::Backwards => revision.previous(),
         };
         beyond.filter(|beyond| self.covers(*beyond))
     }
@@ -80,7 +80,7 @@ pub(super) async fn scan(events: &dyn EventStore, wanted: Wanted<'_>) -> Result<
             return Ok(Found { actions, stopped_at: last });
         }
         let count = wanted.page_events(passed);
-        let page = events.read_stream(&stream(), from, wanted.direction, count).await.map_err(internal)?;
+        let page = events.read_stream(&stream(), from, wanted.direction, count).await.map_err(event_store_error)?;
         for recorded in page.events.iter().take_while(|recorded| wanted.covers(recorded.revision)) {
             let action = OperatorActionObject::decode(recorded).map_err(internal)?;
             passed += 1;
@@ -99,7 +99,7 @@ pub(super) async fn scan(events: &dyn EventStore, wanted: Wanted<'_>) -> Result<
 
 /// The action at this place.
 pub(super) async fn at(events: &dyn EventStore, place: Revision) -> Result<Option<OperatorActionObject>, Error> {
-    let page = events.read_stream(&stream(), place, Direction::Forwards, 1).await.map_err(internal)?;
+    let page = events.read_stream(&stream(), place, Direction::Forwards, 1).await.map_err(event_store_error)?;
     page.events.first().map(OperatorActionObject::decode).transpose().map_err(internal)
 }
 

@@ -9,5 +9,5 @@ mod tests;
 mod types;
 
 pub(super) use query::{OperatorQuery, find};
-pub(super) use record::record;
+pub(super) use record::{record, record_once, recorded_before};
 pub(super) use types::{ActionKind, OperatorActionObject};

@@ -31,7 +31,8 @@ pub(crate) struct OperatorQuery;
 
 #[Object]
 impl OperatorQuery {
-    /// What operators did to projections, newest first; with `projection`, to this one only. For operators.
+    /// What operators did to projections and processes, newest first; with `projection`, to the one of this name only. For
+    /// operators.
     ///
     /// It is read from the events themselves: it is never behind, and answers when every projection stands still. A
     /// look for the actions on one projection passes at most 10,000 actions; if it ends there, the page may be short or
@@ -89,25 +90,15 @@ impl List {
             Some(wanted) => log::scan(events, wanted).await?,
             None => Found { actions: Vec::new(), stopped_at: None },
         };
-        let mut page = Page::new(found.actions, self.window, bounds, position, |action| cursor(action.revision));
-        if let Some(place) = found.stopped_at {
-            let info = &mut page.info;
-            let (has_more, end) = if self.window.from_end {
-                (&mut info.has_previous_page, &mut info.start_cursor)
-            } else {
-                (&mut info.has_next_page, &mut info.end_cursor)
-            };
-            *has_more = true;
-            *end = Some(cursor(place));
-        }
-        Ok(page)
+        let page = Page::new(found.actions, self.window, bounds, position, |action| cursor(action.revision));
+        Ok(page.going_on(self.window, found.stopped_at.map(cursor)))
     }
 
     /// None if nothing lies behind the oldest action.
     fn wanted(&self) -> Option<Wanted<'_>> {
         let newest = match self.after {
             None => Revision::MAX,
-            Some(after) => Revision::new(after.value().checked_sub(1)?),
+            Some(after) => after.previous()?,
         };
         let oldest = self.before.map_or(Revision::FIRST, Revision::next);
         let direction = if self.window.from_end { Direction::Forwards } else { Direction::Backwards };

@@ -10,17 +10,20 @@ use domain::{
 };
 use infrastructure::{
     clock::{CountingIds, ManualClock},
-    event_store::{EventStore, MemoryEventStore, Revision},
+    event_store::{Direction, EventStore, MemoryEventStore, Revision},
     execute::{Executor, ExecutorOptions},
     lifecycle::Lifecycle,
 };
 
 use super::{
-    log::SCAN_ACTIONS_MAX,
+    log::{SCAN_ACTIONS_MAX, Wanted, at, scan},
     query::{List, cursor},
 };
 use crate::{
-    graphql::connection::{Cursor, Window},
+    graphql::{
+        connection::{Cursor, Window},
+        testing::{Away, code},
+    },
     operator::{command, tests::record_as},
 };
 
@@ -98,6 +101,23 @@ async fn an_empty_log_is_an_empty_list() {
         let window = Window { size: 10, from_end };
         let list = List { window, after: None, before: None, projection: None, scan_max: SCAN_ACTIONS_MAX };
         assert_eq!(shown(&list, &MemoryEventStore::new()).await, (vec![], false, false, None, None));
+    }
+}
+
+#[tokio::test]
+async fn an_event_store_that_is_away_is_worth_another_try() {
+    let wanted = Wanted {
+        projection: None,
+        oldest: Revision::FIRST,
+        newest: Revision::MAX,
+        direction: Direction::Backwards,
+        limit: 1,
+        scan_max: 1,
+    };
+    let page = scan(&Away, wanted).await.expect_err("it is away");
+    let one = at(&Away, Revision::FIRST).await.expect_err("it is away");
+    for error in [page, one] {
+        assert_eq!(code(&error).as_deref(), Some("STORE_UNAVAILABLE"), "{error:?}");
     }
 }
 

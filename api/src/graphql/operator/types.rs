@@ -33,6 +33,8 @@ pub enum OperatorActionKind {
     SkipParked,
     /// Some rows were to be folded anew.
     Repair,
+    /// The steps of a process that did not work were to be tried again.
+    RetrySteps,
 }
 
 /// The kind of an action's id, which is its place in the operators' log.
@@ -54,7 +56,7 @@ pub(super) fn place_of(id: Id<ActionKind>) -> Option<Revision> {
     (high == 0 && revision <= Revision::MAX.value()).then(|| Revision::new(revision))
 }
 
-/// What an operator did to a projection: who, when, why. It is written down before it is carried out.
+/// What an operator did to a projection or a process: who, when, why. It is written down before it is carried out.
 #[derive(Clone, Debug, SimpleObject)]
 #[graphql(name = "OperatorAction", complex)]
 pub(crate) struct OperatorActionObject {
@@ -63,7 +65,7 @@ pub(crate) struct OperatorActionObject {
     pub(in crate::graphql) id: ID,
     /// What was done.
     action: OperatorActionKind,
-    /// The name of the projection it was done to.
+    /// The name of the projection it was done to; for `RETRY_STEPS` of the process.
     pub(super) projection: String,
     /// Who did it: the subject of their token, or the name of a process.
     actor: String,
@@ -74,7 +76,7 @@ pub(crate) struct OperatorActionObject {
     /// The place of this action in the log of all events.
     position: PositionToken,
     /// For `RETRY_PARKED`: the key whose events were tried again; null for all keys. For `SKIP_PARKED`: the key that
-    /// was parked.
+    /// was parked. For `RETRY_STEPS`: the key whose steps were tried again.
     key: Option<Uuid>,
     /// For `DISCARD_GENERATION`: which one.
     generation: Option<i64>,
@@ -129,6 +131,7 @@ impl OperatorActionObject {
             OperatorAction::Resume | OperatorAction::Rollback => this,
             OperatorAction::DiscardGeneration { generation } => Self { generation: Some(generation), ..this },
             OperatorAction::RetryParked { key } => Self { key, ..this },
+            OperatorAction::RetrySteps { key } => Self { key: Some(key), ..this },
             OperatorAction::SkipParked { key, position } => {
                 Self { key: Some(key), event_position: Some(token(position)), event_number: Some(position), ..this }
             }
@@ -147,6 +150,7 @@ const fn kind(action: &OperatorAction) -> OperatorActionKind {
         OperatorAction::RetryParked { .. } => OperatorActionKind::RetryParked,
         OperatorAction::SkipParked { .. } => OperatorActionKind::SkipParked,
         OperatorAction::Repair { .. } => OperatorActionKind::Repair,
+        OperatorAction::RetrySteps { .. } => OperatorActionKind::RetrySteps,
     }
 }
 

@@ -3,11 +3,11 @@
 use async_graphql::{Enum, Error, ID, InputObject};
 use domain::{
     Timestamp,
-    values::{Currency, CustomerId, Money},
+    values::{Currency, CustomerId, CustomerKind, Label, Money, OrderKind, Sku, Warehouse},
 };
-use projections::order_summary::{OrderFilter, OrderSort, OrderSortKey};
+use projections::order_summary::{self, OrderFilter, OrderSort, OrderSortKey, SearchText};
 
-use super::types::OrderStatus;
+use super::types::{OrderFulfilmentStatus, OrderPaymentStatus, OrderStatus};
 use crate::{
     error_code::ErrorCode,
     graphql::{
@@ -24,6 +24,24 @@ const CONDITIONS_MAX: usize = 50;
 pub(super) struct OrderWhere {
     /// In one of these states.
     status: Option<Vec<OrderStatus>>,
+    /// With the payment in one of these states.
+    payment_status: Option<Vec<OrderPaymentStatus>>,
+    /// With the pieces in one of these states.
+    fulfilment_status: Option<Vec<OrderFulfilmentStatus>>,
+    /// Whether it should have left the house by now.
+    is_overdue: Option<bool>,
+    /// To leave this warehouse.
+    warehouse: Option<String>,
+    /// With this `number`; small letters, and letters that look like digits, will do.
+    number: Option<String>,
+    /// With this carrier's number on the last shipment.
+    tracking_number: Option<String>,
+    /// With this SKU on one of its lines.
+    sku: Option<String>,
+    /// Found by what somebody types, 1 to 100 characters: the beginning of the order's number or id, of its customer's id or
+    /// of a carrier's number; or up to 8 words, each of which begins a word of a name or SKU in the order. Case and accents
+    /// do not count. An id may be a global one.
+    text: Option<String>,
     /// Bought by this customer.
     customer_id: Option<ID>,
     /// Placed within this range.
@@ -109,7 +127,9 @@ impl OrderWhere {
 
     fn conditions(&self) -> usize {
         let nested = self.and.iter().chain(&self.or).flatten();
-        let listed = self.status.as_ref().map_or(0, Vec::len);
+        let listed = self.status.as_ref().map_or(0, Vec::len)
+            + self.payment_status.as_ref().map_or(0, Vec::len)
+            + self.fulfilment_status.as_ref().map_or(0, Vec::len);
         1 + listed + nested.map(Self::conditions).sum::<usize>()
     }
 
@@ -124,6 +144,14 @@ impl OrderWhere {
         let placed_at = self.placed_at.unwrap_or(DateTimeRange { gte: None, lt: None });
         Ok(OrderFilter {
             status: self.status.map(|list| list.into_iter().map(Into::into).collect()),
+            payment_status: self.payment_status.map(|list| list.into_iter().map(Into::into).collect()),
+            fulfilment_status: self.fulfilment_status.map(|list| list.into_iter().map(Into::into).collect()),
+            is_overdue: self.is_overdue,
+            warehouse: self.warehouse.map(|name| warehouse(&name)).transpose()?,
+            number: self.number.map(|number| order_summary::read_number(&number)),
+            tracking: self.tracking_number.map(|number| tracking(&number)).transpose()?,
+            sku: self.sku.map(|sku| parse_sku(&sku)).transpose()?,
+            text: self.text.map(|typed| text(&typed)).transpose()?,
             customer: self.customer_id.map(|id| customer(&id)).transpose()?,
             currency,
             total_at_least,
@@ -149,6 +177,27 @@ impl MoneyRange {
         };
         Ok((Some(currency), minor(self.gte)?, minor(self.lte)?))
     }
+}
+
+fn tracking(number: &str) -> Result<Label, Error> {
+    Label::parse(number).map_err(|error| ErrorCode::BadUserInput.error(format!("`trackingNumber`: {error}")))
+}
+
+fn parse_sku(sku: &str) -> Result<Sku, Error> {
+    Sku::parse(sku).map_err(|error| ErrorCode::BadUserInput.error(format!("`sku`: {error}")))
+}
+
+/// What somebody typed. A global id means the one in it.
+fn text(typed: &str) -> Result<SearchText, Error> {
+    let id = ID::from(typed.trim());
+    let meant = local::<OrderKind>(&id).map(|order| order.to_string());
+    let meant = meant.or_else(|| local::<CustomerKind>(&id).map(|customer| customer.to_string()));
+    let text = SearchText::parse(meant.as_deref().unwrap_or(typed));
+    text.map_err(|error| ErrorCode::BadUserInput.error(format!("`text`: {error}")))
+}
+
+fn warehouse(name: &str) -> Result<Warehouse, Error> {
+    Warehouse::parse(name).map_err(|error| ErrorCode::BadUserInput.error(format!("`warehouse`: {error}")))
 }
 
 fn customer(id: &ID) -> Result<CustomerId, Error> {

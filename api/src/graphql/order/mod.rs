@@ -1,7 +1,11 @@
 //! Orders over GraphQL. Slice map: domain/src/order/mod.rs, projections/src/order_summary/mod.rs
 
 mod filter;
+mod history;
+mod kind;
 mod mutation;
+mod past;
+mod payments;
 mod query;
 mod replay;
 mod subscription;
@@ -11,4 +15,4 @@ pub(super) use mutation::OrderMutation;
 pub(super) use query::OrderQuery;
 pub(super) use query::find;
 pub(super) use subscription::OrderSubscription;
-pub(super) use types::OrderObject;
+pub(super) use types::{OrderCancelReason, OrderObject};

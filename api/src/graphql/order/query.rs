@@ -2,11 +2,12 @@
 
 use async_graphql::{Context, Error, ID, Object};
 use domain::{Timestamp, order::Party, values::OrderId};
-use projections::order_summary::{OrderFilter, OrderPage, OrderRow, OrderSort, OrderSortKey, Place};
+use projections::order_summary::{OrderFilter, OrderList, OrderPage, OrderRow, OrderSort, OrderSortKey, Place};
 
 use super::{
     OrderObject,
     filter::{OrderOrderBy, OrderWhere},
+    past::{self, OrderAsOf},
 };
 use crate::{
     auth::Viewer,
@@ -29,19 +30,27 @@ pub(crate) struct OrderQuery;
 #[Object]
 impl OrderQuery {
     /// The order with this id; null if there is none or it is not yours to see.
+    ///
+    /// With `asOf`, as it was then: null if it was not placed yet, or never came to that version. It is folded from the
+    /// order's own events, so `minPosition` does not matter.
     async fn order(
         &self,
         context: &Context<'_>,
         id: ID,
         min_position: Option<PositionToken>,
+        as_of: Option<OrderAsOf>,
     ) -> Result<Option<OrderObject>, Error> {
-        match local(&id) {
-            Some(order) => find(context, order, min_position).await,
-            None => viewer(context).map(|_| None),
+        match (local(&id), as_of) {
+            (Some(order), None) => find(context, order, min_position).await,
+            (Some(order), Some(as_of)) => past::find(context, order, as_of).await,
+            (None, _) => viewer(context).map(|_| None),
         }
     }
 
     /// Orders, newest first unless told otherwise: all for operators, their own for customers.
+    ///
+    /// A look for orders passes at most 4,000 of them. If it ends there, the page may be short or empty, but `hasNextPage`
+    /// (with `last`: `hasPreviousPage`) is true, and the page's cursor goes on from there.
     #[graphql(complexity = "first.or(last).unwrap_or(1).clamp(1, 100) as usize * (child_complexity + 1)")]
     #[expect(clippy::too_many_arguments, reason = "they are the field's arguments, each named in the document")]
     async fn orders(
@@ -64,8 +73,12 @@ impl OrderQuery {
         let position = PositionToken(orders.position());
         let bounds = (after.is_some(), before.is_some());
         let page = OrderPage { filter, sort, after, before, from_end: window.from_end, limit: window.limit() };
-        let rows = orders.page(&page).await.map_err(query_error)?.into_iter().map(OrderObject).collect();
-        Ok(Page::new(rows, window, bounds, position, |order: &OrderObject| cursor(&order.0, sort)).into())
+        let OrderList { rows, goes_on_behind } = orders.page(&page).await.map_err(query_error)?;
+        let rows = rows.into_iter().map(OrderObject::now).collect();
+        let page = Page::new(rows, window, bounds, position, |order: &OrderObject| {
+            cursor((sort.key.of(&order.0), order.0.placed.order), sort)
+        });
+        Ok(page.going_on(window, goes_on_behind.map(|place| cursor(place, sort))).into())
     }
 }
 
@@ -88,7 +101,7 @@ pub(in crate::graphql) async fn find(
     if is_missing || row.is_some() {
         refuse_if_stale(behind.as_ref(), row.is_some(), min_position)?;
     }
-    Ok(row.map(OrderObject))
+    Ok(row.map(OrderObject::now))
 }
 
 /// Whether the caller may know of an order that has no row yet: its own stream says whose it is. An order that cannot
@@ -102,15 +115,15 @@ async fn may_see_behind(context: &Context<'_>, viewer: &Viewer, order: OrderId) 
 /// Whether the caller may see this order.
 pub(super) fn may_see(viewer: &Viewer, row: &OrderRow) -> bool {
     match viewer.party() {
-        Party::Operator => true,
-        Party::Customer(customer) => customer == row.customer,
+        Party::Operator | Party::Process => true,
+        Party::Customer(customer) => customer == row.placed.customer,
     }
 }
 
 /// The filter, narrowed to what the caller may see.
 fn visible(viewer: &Viewer, filter: OrderFilter) -> OrderFilter {
     match viewer.party() {
-        Party::Operator => filter,
+        Party::Operator | Party::Process => filter,
         Party::Customer(customer) => {
             OrderFilter { customer: Some(customer), all: vec![filter], ..OrderFilter::default() }
         }
@@ -127,8 +140,8 @@ fn list(sort: OrderSort) -> &'static str {
     }
 }
 
-fn cursor(row: &OrderRow, sort: OrderSort) -> Cursor {
-    Cursor::new(list(sort), &format!("{}:{}", sort.key.of(row).timestamp_micros(), row.order))
+fn cursor((at, order): Place, sort: OrderSort) -> Cursor {
+    Cursor::new(list(sort), &format!("{}:{order}", at.timestamp_micros()))
 }
 
 fn place(cursor: Option<Cursor>, sort: OrderSort) -> Result<Option<Place>, Error> {

@@ -3,19 +3,25 @@
 //! A replayed message carries the order as it was right after its event, folded from the order's own stream, exactly as
 //! the live one did.
 
+#[cfg(test)]
+mod tests;
+
 use std::{collections::HashMap, sync::Arc};
 
 use async_graphql::Error;
 use domain::values::OrderId;
 use infrastructure::event_store::{
-    Direction, EventStore, Name, PAGE_EVENTS_MAX, Position, RecordedEvent, Revision, StreamId, TypeFilter,
+    Direction, EventStore, PAGE_EVENTS_MAX, Position, RecordedEvent, Revision, TypeFilter,
 };
 use projections::{
     Change, Decoded, KeyedFold as _,
     order_summary::{OrderRow, OrderSummary},
 };
 
-use crate::graphql::read::internal;
+use crate::{
+    graphql::read::{event_store_error, fold_error, internal},
+    order_stream::{folded, stream_of},
+};
 
 /// How many events a subscription replays; beyond that it says that there is a gap.
 pub(super) const REPLAY_EVENTS_MAX: usize = 10_000;
@@ -34,7 +40,8 @@ pub(super) async fn of_order(
     let mut changes = Vec::new();
     let mut from = Revision::FIRST;
     loop {
-        let page = events.read_stream(&stream, from, Direction::Forwards, PAGE_EVENTS_MAX).await.map_err(internal)?;
+        let page =
+            events.read_stream(&stream, from, Direction::Forwards, PAGE_EVENTS_MAX).await.map_err(event_store_error)?;
         for recorded in &page.events {
             from = recorded.revision.next();
             if recorded.position > until {
@@ -90,7 +97,7 @@ impl AllOrders {
         if self.seen >= REPLAY_EVENTS_MAX {
             return Ok(Replayed::TooMany(self.after));
         }
-        let page = self.events.read_all(self.after, &self.filter, PAGE_EVENTS).await.map_err(internal)?;
+        let page = self.events.read_all(self.after, &self.filter, PAGE_EVENTS).await.map_err(event_store_error)?;
         let mut changes = Vec::new();
         let until = self.until;
         for recorded in page.events.iter().take_while(|recorded| recorded.position <= until) {
@@ -105,30 +112,16 @@ impl AllOrders {
         let order = OrderId::new(recorded.stream.id);
         let mut row = match self.rows.remove(&order) {
             Some(row) => row,
-            None => before(&*self.events, order, recorded.revision).await?,
+            None if recorded.revision == Revision::FIRST => None,
+            // The order right before this event of it.
+            None => {
+                folded(&*self.events, order, |event| event.revision < recorded.revision).await.map_err(fold_error)?
+            }
         };
         let change = fold(&mut row, recorded)?;
         self.rows.insert(order, row);
         Ok(change)
     }
-}
-
-/// The order right before its event of this revision.
-async fn before(events: &dyn EventStore, order: OrderId, revision: Revision) -> Result<Option<OrderRow>, Error> {
-    let stream = stream_of(order);
-    let mut row = None;
-    let mut from = Revision::FIRST;
-    while from < revision {
-        let page = events.read_stream(&stream, from, Direction::Forwards, PAGE_EVENTS_MAX).await.map_err(internal)?;
-        for recorded in page.events.iter().take_while(|recorded| recorded.revision < revision) {
-            fold(&mut row, recorded)?;
-            from = recorded.revision.next();
-        }
-        if page.is_end {
-            break;
-        }
-    }
-    Ok(row)
 }
 
 fn fold(row: &mut Option<OrderRow>, recorded: &RecordedEvent) -> Result<Change<OrderRow>, Error> {
@@ -142,8 +135,4 @@ fn fold(row: &mut Option<OrderRow>, recorded: &RecordedEvent) -> Result<Change<O
         event: event.event,
         row: row.clone(),
     })
-}
-
-fn stream_of(order: OrderId) -> StreamId {
-    StreamId::new(Name::from(<domain::order::Order as domain::Decider>::CATEGORY), order.uuid())
 }

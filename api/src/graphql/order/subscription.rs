@@ -2,18 +2,20 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use async_graphql::{Context, Enum, Error, ID, Interface, SimpleObject, Subscription};
-use domain::{Event, Timestamp, order::OrderEvent, values::OrderId};
-use futures_util::{Stream, StreamExt as _, stream};
+use async_graphql::{Context, Error, ID, SimpleObject, Subscription};
+use domain::{Event, Timestamp, values::OrderId};
+use futures_util::{Stream, stream};
 use infrastructure::event_store::Position;
 use projections::{
-    Change, HubMessage, HubSubscription,
+    Change, HubClosed, HubMessage, HubSubscription,
     order_summary::{OrderFilter, OrderRow},
 };
 
 use super::{
     OrderObject,
     filter::OrderWhere,
+    kind::OrderChangeKind,
+    payments::SeenAt,
     query::may_see,
     replay::{self, AllOrders, Replayed},
 };
@@ -24,25 +26,20 @@ use crate::{
     graphql::{
         PositionToken,
         call::{operator, services, version, viewer},
-        live::{CaughtUp, Gap, GapReason, reporter, resume_position},
+        live::{
+            CaughtUp, Gap, GapReason, Updates, deliver, deliver_as_they_come, interrupted, reporter, resume_position,
+            updates,
+        },
         node::local,
     },
 };
 
-/// What a subscription to orders says.
-#[derive(Clone, Debug, Interface)]
-#[graphql(field(
-    name = "cursor",
-    ty = "&PositionToken",
-    desc = "Give it as `after` to resume right behind this message."
-))]
-pub(super) enum OrderUpdate {
-    /// Something happened to an order.
-    Changed(OrderChanged),
-    /// Everything that happened before is delivered.
-    CaughtUp(CaughtUp),
-    /// Something cannot be delivered.
-    Gap(Gap),
+updates! {
+    /// What a subscription to orders says.
+    OrderUpdate {
+        /// Something happened to an order.
+        OrderChanged
+    }
 }
 
 /// Something happened to an order.
@@ -60,24 +57,9 @@ pub(super) struct OrderChanged {
     order: OrderObject,
 }
 
-/// What can happen to an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-pub enum OrderChangeKind {
-    /// It was placed.
-    Placed,
-    /// It was cancelled.
-    Cancelled,
-    /// It left the house.
-    Shipped,
-    /// It arrived.
-    Delivered,
-}
-
 /// `orderUpdates` and `ordersUpdates`.
 #[derive(Debug, Default)]
 pub(crate) struct OrderSubscription;
-
-type Updates = stream::BoxStream<'static, Result<OrderUpdate, Error>>;
 
 #[Subscription]
 impl OrderSubscription {
@@ -99,7 +81,7 @@ impl OrderSubscription {
         if !row.is_some_and(|row| may_see(&caller, &row)) {
             return Err(missing());
         }
-        let updates: Updates = match reporter.phase() {
+        let updates: Updates<OrderUpdate> = match reporter.phase() {
             LivePhase::Live => {
                 let hub = services(context).read_models.order_summary.hub();
                 live(hub.subscribe_to(order.uuid()), reporter, caller, None)
@@ -107,7 +89,7 @@ impl OrderSubscription {
             LivePhase::Replay { until } => {
                 let until = *until;
                 let Some(after) = resume_position(context, after).await? else {
-                    return Ok(caught_up(reporter, until, until));
+                    return Ok(deliver([CaughtUp::new(until).into()], reporter));
                 };
                 reporter.starts_after(after);
                 match replay::of_order(&*services(context).events, order, after, until).await? {
@@ -129,7 +111,7 @@ impl OrderSubscription {
         let caller = operator(context)?.clone();
         let reporter = reporter(context)?.clone();
         let filter = filter.unwrap_or_default().filter()?;
-        let updates: Updates = match reporter.phase() {
+        let updates: Updates<OrderUpdate> = match reporter.phase() {
             LivePhase::Live => {
                 let hub = services(context).read_models.order_summary.hub();
                 live(hub.subscribe_all(), reporter, caller, Some(filter))
@@ -137,7 +119,7 @@ impl OrderSubscription {
             LivePhase::Replay { until } => {
                 let until = *until;
                 let Some(after) = resume_position(context, after).await? else {
-                    return Ok(caught_up(reporter, until, until));
+                    return Ok(deliver([CaughtUp::new(until).into()], reporter));
                 };
                 reporter.starts_after(after);
                 let events = Arc::clone(&services(context).events);
@@ -154,58 +136,42 @@ fn live(
     reporter: LiveReporter,
     caller: Viewer,
     filter: Option<OrderFilter>,
-) -> Updates {
+) -> Updates<OrderUpdate> {
     reporter.starts_after(subscription.position);
     let wanted =
         move |row: &OrderRow| may_see(&caller, row) && filter.as_ref().is_none_or(|filter| filter.matches(row));
-    stream::unfold((Some(subscription), reporter, wanted), |(subscription, reporter, wanted)| async move {
+    let messages = stream::unfold((Some(subscription), wanted), |(subscription, wanted)| async move {
         let mut subscription = subscription?;
         loop {
             let message = match subscription.next().await {
                 Ok(HubMessage::Change(change)) => changed(&change, &wanted),
-                Ok(HubMessage::Gap { from, to }) => {
-                    Some(OrderUpdate::Gap(Gap::new(from, to, GapReason::ReadModelRebuilt)))
-                }
-                Err(_closed) => {
-                    let error = ErrorCode::ConsumerTooSlow.error("the live updates were interrupted; resume");
-                    return Some((Err(error), (None, reporter, wanted)));
-                }
+                Ok(HubMessage::Gap { from, to }) => Some(Gap::new(from, to, GapReason::ReadModelRebuilt).into()),
+                Err(HubClosed) => return Some((Err(interrupted()), (None, wanted))),
             };
             if let Some(message) = message {
-                reporter.delivers(cursor_of(&message));
-                return Some((Ok(message), (Some(subscription), reporter, wanted)));
+                return Some((Ok(message), (Some(subscription), wanted)));
             }
         }
-    })
-    .boxed()
+    });
+    deliver_as_they_come(messages, reporter)
 }
 
 /// The replay of changes that are at hand, then `CaughtUp`.
-fn replayed(changes: &[Change<OrderRow>], after: Position, until: Position, reporter: LiveReporter) -> Updates {
-    let messages = changes.iter().filter_map(|change| changed(change, |_| true));
-    let mut messages: VecDeque<OrderUpdate> = messages.collect();
-    messages.push_back(OrderUpdate::CaughtUp(CaughtUp { cursor: PositionToken(after.max(until)) }));
+fn replayed(
+    changes: &[Change<OrderRow>],
+    after: Position,
+    until: Position,
+    reporter: LiveReporter,
+) -> Updates<OrderUpdate> {
+    let mut messages: Vec<OrderUpdate> = changes.iter().filter_map(|change| changed(change, |_| true)).collect();
+    messages.push(CaughtUp::new(after.max(until)).into());
     deliver(messages, reporter)
 }
 
 /// Too many changes to replay: the subscriber reads the order anew and goes on from there.
-fn too_many(after: Position, until: Position, reporter: LiveReporter) -> Updates {
-    let gap = OrderUpdate::Gap(Gap::new(after, until, GapReason::TooManyChanges));
-    let caught_up = OrderUpdate::CaughtUp(CaughtUp { cursor: PositionToken(after.max(until)) });
-    deliver(VecDeque::from([gap, caught_up]), reporter)
-}
-
-/// Nothing to replay.
-fn caught_up(reporter: LiveReporter, after: Position, until: Position) -> Updates {
-    replayed(&[], after, until, reporter)
-}
-
-fn deliver(messages: VecDeque<OrderUpdate>, reporter: LiveReporter) -> Updates {
-    let messages = stream::iter(messages).map(move |message| {
-        reporter.delivers(cursor_of(&message));
-        Ok(message)
-    });
-    messages.boxed()
+fn too_many(after: Position, until: Position, reporter: LiveReporter) -> Updates<OrderUpdate> {
+    let gap = Gap::new(after, until, GapReason::TooManyChanges);
+    deliver([gap.into(), CaughtUp::new(after.max(until)).into()], reporter)
 }
 
 /// The replay of all orders, read as the subscriber takes it.
@@ -215,7 +181,7 @@ fn replay_all(
     after: Position,
     until: Position,
     reporter: LiveReporter,
-) -> Updates {
+) -> Updates<OrderUpdate> {
     let state = (Some(source), VecDeque::new(), filter);
     let messages = stream::unfold(state, move |(source, mut ready, filter)| async move {
         let mut source = source;
@@ -224,14 +190,14 @@ fn replay_all(
                 return Some((Ok(message), (source, ready, filter)));
             }
             let mut reading = source.take()?;
-            let end = OrderUpdate::CaughtUp(CaughtUp { cursor: PositionToken(after.max(until)) });
+            let end = CaughtUp::new(after.max(until)).into();
             match reading.next().await {
                 Ok(Replayed::Changes(changes)) => {
                     ready.extend(changes.iter().filter_map(|change| changed(change, |row| filter.matches(row))));
                     source = Some(reading);
                 }
                 Ok(Replayed::TooMany(from)) => {
-                    ready.push_back(OrderUpdate::Gap(Gap::new(from, until, GapReason::TooManyChanges)));
+                    ready.push_back(Gap::new(from, until, GapReason::TooManyChanges).into());
                     ready.push_back(end);
                 }
                 Ok(Replayed::Done) => ready.push_back(end),
@@ -239,38 +205,30 @@ fn replay_all(
             }
         }
     });
-    let messages = messages.map(move |message| {
-        if let Ok(message) = &message {
-            reporter.delivers(cursor_of(message));
-        }
-        message
-    });
-    messages.boxed()
+    deliver_as_they_come(messages, reporter)
 }
 
 /// The message for a change, if the subscriber wants it.
 fn changed(change: &Change<OrderRow>, wanted: impl Fn(&OrderRow) -> bool) -> Option<OrderUpdate> {
     let row = change.row.as_ref().filter(|row| wanted(row))?;
     let kind = match &change.event {
-        Event::Order(OrderEvent::Placed { .. }) => OrderChangeKind::Placed,
-        Event::Order(OrderEvent::Cancelled { .. }) => OrderChangeKind::Cancelled,
-        Event::Order(OrderEvent::Shipped { .. }) => OrderChangeKind::Shipped,
-        Event::Order(OrderEvent::Delivered { .. }) => OrderChangeKind::Delivered,
-        Event::Product(_) | Event::Stock(_) | Event::Payment(_) | Event::Operator(_) => return None,
+        Event::Order(event) => OrderChangeKind::of(event),
+        Event::Product(_)
+        | Event::Stock(_)
+        | Event::Payment(_)
+        | Event::Profile(_)
+        | Event::Handle(_)
+        | Event::Follow(_)
+        | Event::Post(_)
+        | Event::Reaction(_)
+        | Event::Inbox(_)
+        | Event::Operator(_) => return None,
     };
     Some(OrderUpdate::Changed(OrderChanged {
         cursor: PositionToken(change.position),
         occurred_at: change.occurred_at,
         kind,
         version: version(change.revision),
-        order: OrderObject(row.clone()),
+        order: OrderObject(row.clone(), SeenAt::Position(change.position)),
     }))
-}
-
-fn cursor_of(message: &OrderUpdate) -> Position {
-    match message {
-        OrderUpdate::Changed(OrderChanged { cursor, .. })
-        | OrderUpdate::CaughtUp(CaughtUp { cursor })
-        | OrderUpdate::Gap(Gap { cursor, .. }) => cursor.0,
-    }
 }

@@ -2,9 +2,11 @@
 
 mod mutation;
 mod query;
+mod together;
 mod types;
 
 pub(super) use mutation::ProductMutation;
 pub(super) use query::ProductQuery;
 pub(super) use query::find;
+pub(super) use together::ProductsTogether;
 pub(super) use types::ProductObject;

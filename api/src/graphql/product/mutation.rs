@@ -5,28 +5,18 @@ use std::fmt::Display;
 use async_graphql::{Context, Enum, Error, ID, InputObject, Object, SimpleObject};
 use domain::{
     product::{ProductCommand, ProductRejection, ProductState, id_of},
-    values::{Currency, Label, Money, ProductId, Sku},
+    values::{Label, Money, ProductId, Sku},
 };
 use infrastructure::execute::{Executed, Request};
 use projections::product_catalog::ProductRow;
 
 use super::ProductObject;
 use crate::graphql::{
-    PositionToken,
     call::{self, CommandIdentity, Failure, expected, operator, services},
     node::target,
-    scalars::{CurrencyCode, Decimal},
-    user_error::{path, payload},
+    scalars::{MoneyInput, MoneyInputError},
+    user_error::{Done, path, payloads},
 };
-
-/// An amount of one currency.
-#[derive(Debug, InputObject)]
-struct MoneyInput {
-    /// The amount, such as "19.90".
-    amount: Decimal,
-    /// The currency.
-    currency_code: CurrencyCode,
-}
 
 /// A product to put into the catalogue.
 #[derive(Debug, InputObject)]
@@ -37,6 +27,9 @@ struct ProductRegisterInput {
     name: String,
     /// The price of one piece.
     price: MoneyInput,
+    /// Whether its pieces are counted: then they are reserved before they are sold, and nobody buys what is not there.
+    #[graphql(default = true)]
+    tracks_stock: bool,
     /// Makes a repeat of this request harmless: it gets the first one's outcome.
     idempotency_key: Option<String>,
 }
@@ -105,17 +98,14 @@ impl ProductUserError {
     }
 }
 
-payload! {
+payloads! {
+    product: ProductObject, error: ProductUserError;
     /// What came of `productRegister`.
-    ProductRegisterPayload { product: ProductObject, error: ProductUserError }
-}
-payload! {
+    ProductRegisterPayload
     /// What came of `productChangePrice`.
-    ProductChangePricePayload { product: ProductObject, error: ProductUserError }
-}
-payload! {
+    ProductChangePricePayload
     /// What came of `productRetire`.
-    ProductRetirePayload { product: ProductObject, error: ProductUserError }
+    ProductRetirePayload
 }
 
 /// `productRegister`, `productChangePrice`, `productRetire`.
@@ -143,16 +133,12 @@ impl ProductMutation {
                 name.err().map(|error| ProductUserError::new(ProductErrorCode::InvalidName, &error, path([&"name"]))),
             );
             errors.extend(price.err());
-            return Ok(ProductRegisterPayload::refused(errors));
+            return Ok(Err(errors).into());
         };
         let product = id_of(sku);
-        let command = ProductCommand::Register { sku: sku.clone(), name: name.clone(), price: *price };
-        Ok(match execute(context, product, command, identity, None).await? {
-            Err(error) => ProductRegisterPayload::refused(vec![error]),
-            Ok(Done { product, position, is_repeat }) => {
-                ProductRegisterPayload { product, user_errors: vec![], position: Some(position), is_repeat }
-            }
-        })
+        let (sku, name, is_stocked) = (sku.clone(), name.clone(), input.tracks_stock);
+        let command = ProductCommand::Register { sku, name, price: *price, is_stocked };
+        Ok(execute(context, product, command, identity, None).await?.into())
     }
 
     /// Asks another price from now on. For operators.
@@ -166,16 +152,11 @@ impl ProductMutation {
         let identity = CommandIdentity::of(context, "productChangePrice", key, &input)?;
         let price = match money(&input.price) {
             Ok(price) => price,
-            Err(error) => return Ok(ProductChangePricePayload::refused(vec![error])),
+            Err(error) => return Ok(Err(vec![error]).into()),
         };
         let command = ProductCommand::ChangePrice { price };
         let product = target(&input.id)?;
-        Ok(match execute(context, product, command, identity, input.expected_version).await? {
-            Err(error) => ProductChangePricePayload::refused(vec![error]),
-            Ok(Done { product, position, is_repeat }) => {
-                ProductChangePricePayload { product, user_errors: vec![], position: Some(position), is_repeat }
-            }
-        })
+        Ok(execute(context, product, command, identity, input.expected_version).await?.into())
     }
 
     /// Takes a product out of the catalogue, for good. For operators.
@@ -188,20 +169,8 @@ impl ProductMutation {
         let key = input.idempotency_key.as_deref();
         let identity = CommandIdentity::of(context, "productRetire", key, &input)?;
         let product = target(&input.id)?;
-        Ok(match execute(context, product, ProductCommand::Retire, identity, input.expected_version).await? {
-            Err(error) => ProductRetirePayload::refused(vec![error]),
-            Ok(Done { product, position, is_repeat }) => {
-                ProductRetirePayload { product, user_errors: vec![], position: Some(position), is_repeat }
-            }
-        })
+        Ok(execute(context, product, ProductCommand::Retire, identity, input.expected_version).await?.into())
     }
-}
-
-/// What a payload says of a command that took effect.
-struct Done {
-    product: Option<ProductObject>,
-    position: PositionToken,
-    is_repeat: bool,
 }
 
 async fn execute(
@@ -210,7 +179,7 @@ async fn execute(
     command: ProductCommand,
     identity: CommandIdentity,
     expected_version: Option<i32>,
-) -> Result<Result<Done, ProductUserError>, Error> {
+) -> Result<Result<Done<ProductObject>, Vec<ProductUserError>>, Error> {
     let request = Request {
         stream: product.uuid(),
         command,
@@ -220,21 +189,21 @@ async fn execute(
     };
     Ok(match call::execute(&services(context).products, request).await? {
         Ok(executed) => Ok(done(&executed)),
-        Err(Failure::Rejected(rejection)) => Err(rejected(&rejection)),
-        Err(Failure::Conflict { current }) => Err(ProductUserError {
+        Err(Failure::Rejected(rejection)) => Err(vec![rejected(&rejection)]),
+        Err(Failure::Conflict { current }) => Err(vec![ProductUserError {
             current_version: current.map(call::version),
             ..ProductUserError::new(
                 ProductErrorCode::VersionConflict,
                 &"the product has changed meanwhile",
                 path([&"expectedVersion"]),
             )
-        }),
+        }]),
     })
 }
 
-fn done(executed: &Executed<ProductState>) -> Done {
+fn done(executed: &Executed<ProductState>) -> Done<ProductObject> {
     let row = executed.revision.and_then(|revision| ProductRow::of(&executed.state, revision));
-    Done { product: row.map(ProductObject), position: PositionToken(executed.position), is_repeat: executed.is_repeat }
+    Done::new(row.map(ProductObject), executed)
 }
 
 fn rejected(rejection: &ProductRejection) -> ProductUserError {
@@ -250,10 +219,11 @@ fn rejected(rejection: &ProductRejection) -> ProductUserError {
 }
 
 fn money(input: &MoneyInput) -> Result<Money, ProductUserError> {
-    let currency = Currency::from_code(&input.currency_code.0).ok_or_else(|| {
-        let field = path([&"price", &"currencyCode"]);
-        ProductUserError::new(ProductErrorCode::InvalidCurrency, &"it is not an ISO 4217 currency code", field)
-    })?;
-    Money::parse(&input.amount.0, currency)
-        .map_err(|error| ProductUserError::new(ProductErrorCode::InvalidPrice, &error, path([&"price", &"amount"])))
+    input.money().map_err(|error| {
+        let (code, part) = match error {
+            MoneyInputError::Currency => (ProductErrorCode::InvalidCurrency, "currencyCode"),
+            MoneyInputError::Amount(_) => (ProductErrorCode::InvalidPrice, "amount"),
+        };
+        ProductUserError::new(code, &error, path([&"price", &part]))
+    })
 }

@@ -58,6 +58,11 @@ impl ProductObject {
         self.0.price.into()
     }
 
+    /// Whether its pieces are counted: then they are reserved before they are sold.
+    async fn tracks_stock(&self) -> bool {
+        self.0.is_stocked
+    }
+
     /// Whether it can be ordered.
     async fn status(&self) -> ProductStatus {
         self.0.status.into()
@@ -88,7 +93,7 @@ impl ProductObject {
     #[graphql(complexity = "5 + child_complexity")]
     async fn sales(&self, context: &Context<'_>) -> Result<Option<ProductSales>, Error> {
         operator(context)?;
-        let sales = ready_tables(context, &services(context).read_models.product_sales).await?;
+        let sales = ready_tables(context, &services(context).read_models.product_sales, None).await?;
         let sales = sales.of(self.0.product).await.map_err(query_error)?;
         Ok(Some(ProductSales { units: sales.units, orders: sales.orders }))
     }

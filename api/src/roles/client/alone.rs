@@ -49,9 +49,8 @@ impl Alone {
             // Whoever answers has begun its work. What it says does not matter: there are no keys to say anything about.
             let _ = core.projections.check(name, &[]).await;
         }
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let ids: Arc<dyn IdSource> = Arc::new(SystemIds);
-        let services = bootstrap::services(config, &core, &clock, &ids);
+        let (ids, clock): (Arc<dyn IdSource>, Arc<dyn Clock>) = (Arc::new(SystemIds), Arc::new(SystemClock));
+        let services = bootstrap::services(config, &core, &ids, &clock);
         let schema = graphql::schema(services, SchemaLimits::default());
         let grace = Duration::from_secs(config.shutdown_grace_s.get());
         Ok(Self { schema, core, ids, grace, _data_dir: data_dir })

@@ -48,8 +48,7 @@ pub(super) fn data(mut answer: Value, unnamed: &'static str) -> Result<Value, Fa
 
 /// Fails if the payload says that the order was refused.
 pub(super) fn refusal(payload: &Value) -> Result<(), Failure> {
-    let errors = payload.get("userErrors").cloned().unwrap_or_default();
-    let errors: Vec<UserError> = parsed(errors)?;
+    let errors: Vec<UserError> = parsed(payload.get("userErrors").cloned().unwrap_or_default())?;
     let Some(first) = errors.first() else { return Ok(()) };
     let messages: Vec<&str> = errors.iter().map(|error| error.message.as_str()).collect();
     let (advice, is_typed) = way_out(&first.code);
@@ -68,11 +67,14 @@ pub(super) fn parsed<T: DeserializeOwned>(data: Value) -> Result<T, Failure> {
 fn way_out(code: &str) -> (&'static str, bool) {
     let (advice, is_typed) = match code {
         "UNKNOWN_PROJECTION" => ("see `millrace projections list` for the names", true),
+        "UNKNOWN_PROCESS" => ("see `millrace processes list` for the names", true),
+        "NOT_IN_TROUBLE" => ("see `millrace processes show` for what is", false),
         "INVALID_KEY" => ("a key is a UUID, as `parked list`, `check` and `verify` print it", true),
         "NO_KEYS" | "TOO_MANY_KEYS" | "REPEATED_KEY" => ("name 1 to 1,000 keys, each once", true),
         "INVALID_REASON" => ("write a reason of one line", true),
         "REASON_MISSING" => ("say why with `--reason`", true),
         "BEYOND_HEAD" => ("see `millrace projections list` for the end of the log", true),
+        "ALREADY_VERIFYING" => ("try again when it is over", false),
         "ALREADY_REBUILDING" => ("see it with `millrace projections watch`, and try again when it is over", false),
         "NOT_FROM_POSITION" => ("leave out `--from`", false),
         "NO_STANDBY" => ("rebuild it; only what a rebuild has replaced can be gone back to", false),

@@ -14,6 +14,7 @@ use chrono::TimeDelta;
 use http_body_util::{BodyExt as _, Limited};
 use infrastructure::{
     clock::{Clock as _, SystemClock},
+    outbound::{HttpClient, USER_AGENT},
     telemetry::with_causes,
 };
 use serde_json::{Value, json};
@@ -23,7 +24,6 @@ use crate::{
     auth::{DevKey, Role},
     bootstrap::StartError,
     config::{self, Secret},
-    outbound::{HttpClient, USER_AGENT},
     roles::{Failure, output::note},
 };
 

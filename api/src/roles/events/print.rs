@@ -1,9 +1,13 @@
 //! `millrace events print` and `tail`: what is in the log, one JSON object per line.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
+use domain::{Secret, secrets};
 use infrastructure::event_store::{Position, RecordedEvent, Revision, StreamId};
-use serde_json::{json, value::RawValue};
+use serde_json::{Value, json, value::RawValue};
 use uuid::Uuid;
 
 use super::{
@@ -89,13 +93,17 @@ async fn print_stream(events: &Log, stream: &StreamId, after: Position, mut left
     Ok(())
 }
 
-/// One event as a JSON object on one line. Data and metadata stand there as they are stored.
+/// What stands where a secret is. What is printed is read by many eyes and pasted into tickets; `events export` is for copies
+/// that are whole.
+const HIDDEN_TEXT: &str = "(hidden)";
+
+/// One event as a JSON object on one line. Data and metadata stand there as they are stored, except for what is hidden.
 fn line(event: &RecordedEvent) -> String {
     // What is not JSON is shown as text: this is the tool that finds such an event.
     let raw = |text: &str| {
         RawValue::from_string(text.to_owned())
             .and_then(|raw| serde_json::to_value(&raw))
-            .unwrap_or_else(|_| serde_json::Value::from(text))
+            .unwrap_or_else(|_| Value::from(text))
     };
     json!({
         "position": event.position.value(),
@@ -105,9 +113,23 @@ fn line(event: &RecordedEvent) -> String {
         "type": &*event.type_name,
         "recordedAt": event.recorded_at,
         "metadata": raw(&event.metadata),
-        "data": raw(&event.data),
+        "data": without_secrets(&event.type_name, raw(&event.data)),
     })
     .to_string()
+}
+
+fn without_secrets(type_name: &str, mut data: Value) -> Value {
+    for Secret { field, .. } in secrets().into_iter().filter(|secret| type_name.starts_with(secret.events)) {
+        match data.get_mut(field) {
+            Some(value) if !value.is_null() => *value = HIDDEN_TEXT.into(),
+            Some(_) | None => {}
+        }
+        // What is not JSON cannot be looked into.
+        if data.is_string() {
+            data = HIDDEN_TEXT.into();
+        }
+    }
+    data
 }
 
 fn stream_id(text: &str) -> Result<StreamId, Failure> {

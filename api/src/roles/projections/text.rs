@@ -40,7 +40,7 @@ pub(in crate::roles) fn count(number: u64, one: &str) -> String {
 }
 
 /// A heading and lines below it, each column as wide as it needs to be.
-pub(super) fn table<const COLUMNS: usize>(heading: [&str; COLUMNS], lines: &[[String; COLUMNS]]) -> String {
+pub(in crate::roles) fn table<const COLUMNS: usize>(heading: [&str; COLUMNS], lines: &[[String; COLUMNS]]) -> String {
     let heading = heading.map(str::to_owned);
     let all: Vec<[String; COLUMNS]> =
         std::iter::once(&heading).chain(lines).map(|line| line.each_ref().map(|cell| plain(cell))).collect();
@@ -54,7 +54,7 @@ pub(super) fn table<const COLUMNS: usize>(heading: [&str; COLUMNS], lines: &[[St
 }
 
 /// Names and values below each other, the values in one line.
-pub(super) fn list(entries: &[(&str, String)]) -> String {
+pub(in crate::roles) fn list(entries: &[(&str, String)]) -> String {
     let width = entries.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let lines = entries.iter().map(|(name, value)| format!("{name:width$}  {}", plain(value)));
     lines.collect::<Vec<_>>().join("\n")

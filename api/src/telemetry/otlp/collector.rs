@@ -7,13 +7,12 @@ use std::{sync::Arc, time::Duration};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Limited};
-use infrastructure::telemetry::with_causes;
-
-use crate::{
-    config::OtlpTarget,
+use infrastructure::{
     outbound::{HttpClient, USER_AGENT},
-    telemetry::TelemetryError,
+    telemetry::with_causes,
 };
+
+use crate::{config::OtlpTarget, telemetry::TelemetryError};
 
 /// How long the collector may take for one answer.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(10);

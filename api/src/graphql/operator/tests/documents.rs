@@ -9,13 +9,13 @@ use domain::{
     operator::{OPERATOR_LOG, Operator, OperatorAction},
 };
 use infrastructure::{
-    clock::{Clock, IdSource, ManualClock, SystemIds},
+    clock::{Clock, IdSource, SystemClock, SystemIds},
     event_store::{Direction, Revision, StreamId},
     execute::CommandMetadata,
 };
 use serde_json::{Value, json};
 
-use super::super::record::{record, record_once};
+use super::super::record::{record, record_once, recorded_before};
 use crate::{
     auth::{Role, Viewer},
     bootstrap::{Core, Duty, services},
@@ -52,6 +52,18 @@ impl Recorder {
         let recorded = record_once(context, identity, &projection, OperatorAction::Rollback, None).await?;
         Ok(recorded.map_err(|rejection| Error::new(rejection.to_string()))?.is_repeat)
     }
+
+    /// Where that was written down before.
+    async fn recorded_before(
+        &self,
+        context: &Context<'_>,
+        key: Option<String>,
+        projection: String,
+    ) -> Result<Option<PositionToken>, Error> {
+        let identity = CommandIdentity::of(context, "recordOnce", key.as_deref(), &projection)?;
+        let recorded = recorded_before(context, identity, &projection, OperatorAction::Rollback, None).await?;
+        Ok(recorded.map(|executed| PositionToken(executed.position)))
+    }
 }
 
 struct Shop {
@@ -65,9 +77,8 @@ impl Shop {
         let folder = tempfile::tempdir().expect("a folder");
         let config = Config { data_dir: folder.path().into(), ..Config::default() };
         let core = Core::start(&config, Duty::All).await.expect("it starts");
-        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(domain::testing::now()));
-        let ids: Arc<dyn IdSource> = Arc::new(SystemIds);
-        let services = services(&config, &core, &clock, &ids);
+        let (ids, clock): (Arc<dyn IdSource>, Arc<dyn Clock>) = (Arc::new(SystemIds), Arc::new(SystemClock));
+        let services = services(&config, &core, &ids, &clock);
         let schema = Schema::build(Query::default(), Recorder, EmptySubscription).data(services).finish();
         Self { schema, core, _folder: folder }
     }
@@ -132,6 +143,7 @@ async fn each_kind_of_action_shows_what_applies_to_it_and_null_otherwise() {
         (json!({"kind": "discard_generation", "generation": 7}), "DISCARD_GENERATION", json!({"generation": 7})),
         (json!({"kind": "retry_parked", "key": KEY}), "RETRY_PARKED", json!({"key": KEY})),
         (json!({"kind": "retry_parked"}), "RETRY_PARKED", json!({})),
+        (json!({"kind": "retry_steps", "key": KEY}), "RETRY_STEPS", json!({"key": KEY})),
         (
             json!({"kind": "skip_parked", "key": KEY, "position": 1200}),
             "SKIP_PARKED",
@@ -283,6 +295,23 @@ async fn a_repeat_with_the_same_key_writes_nothing() {
     assert_eq!(data["operatorActions"]["nodes"], json!([{"action": "ROLLBACK"}]));
     let other = r#"mutation { recordOnce(key: "1", projection: "product_sales") }"#;
     assert_eq!(shop.code(Some(Role::Operator), other).await, "IDEMPOTENCY_KEY_REUSED");
+}
+
+#[tokio::test]
+async fn what_was_written_down_with_a_key_is_known_again_without_writing() {
+    let shop = Shop::open().await;
+    let ask = r#"mutation { recordedBefore(key: "1", projection: "order_summary") }"#;
+    assert_eq!(shop.data(ask).await, json!({"recordedBefore": null}));
+    shop.data(r#"mutation { recordOnce(key: "1", projection: "order_summary") }"#).await;
+    shop.data(r#"mutation { recordOnce(key: "2", projection: "product_sales") }"#).await;
+    let page = shop.data("{ operatorActions(first: 9) { nodes { position } } }").await;
+    let actions = page["operatorActions"]["nodes"].as_array().expect("a list");
+    assert_eq!(actions.len(), 2, "to ask writes nothing");
+    assert_eq!(shop.data(ask).await, json!({"recordedBefore": actions[1]["position"]}));
+    let other = r#"mutation { recordedBefore(key: "1", projection: "product_sales") }"#;
+    assert_eq!(shop.code(Some(Role::Operator), other).await, "IDEMPOTENCY_KEY_REUSED");
+    let unkeyed = r#"mutation { recordedBefore(projection: "order_summary") }"#;
+    assert_eq!(shop.data(unkeyed).await, json!({"recordedBefore": null}));
 }
 
 #[tokio::test]

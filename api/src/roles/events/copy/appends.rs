@@ -30,7 +30,7 @@ pub(super) fn appends(events: Vec<RecordedEvent>) -> Vec<Append> {
             bytes: 0,
         });
         run.bytes += bytes;
-        run.events.push(as_new(event));
+        run.events.push(event.into());
     }
     appends.extend(run.map(Append::from));
     appends
@@ -47,19 +47,8 @@ impl Run {
 
 impl From<Run> for Append {
     fn from(run: Run) -> Self {
-        let before = run.first.value().checked_sub(1).map(Revision::new);
-        Self { stream: run.stream, expected: ExpectedRevision::after(before), events: run.events.into() }
-    }
-}
-
-/// The event as it is sent again. Every store keeps the time that it comes with.
-fn as_new(event: RecordedEvent) -> NewEvent {
-    NewEvent {
-        id: event.id,
-        type_name: event.type_name,
-        at: event.recorded_at,
-        metadata: event.metadata,
-        data: event.data,
+        let expected = ExpectedRevision::after(run.first.previous());
+        Self { stream: run.stream, expected, events: run.events.into() }
     }
 }
 

@@ -36,7 +36,7 @@ fn neighbours_of_one_stream_go_together_and_nothing_changes_its_place() {
     let events = log.map(|(stream, revision)| event(stream, revision, 10)).to_vec();
     assert_eq!(shape(events.clone()), [(1, None, 2), (2, None, 1), (1, Some(1), 1), (2, Some(0), 2)]);
     let sent = appends(events.clone()).into_iter().flat_map(|append| append.events.to_vec());
-    assert_eq!(sent.collect::<Vec<_>>(), events.into_iter().map(as_new).collect::<Vec<_>>());
+    assert_eq!(sent.collect::<Vec<_>>(), events.into_iter().map(NewEvent::from).collect::<Vec<_>>());
     assert!(appends(Vec::new()).is_empty());
 }
 

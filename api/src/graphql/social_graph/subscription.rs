@@ -1,0 +1,247 @@
+//! Live feeds and live posts.
+
+use std::{collections::VecDeque, time::Duration};
+
+use async_graphql::{Context, Error, ID, SimpleObject, Subscription};
+use domain::values::{PostId, UserId};
+use futures_util::{Stream, StreamExt as _, stream};
+use infrastructure::event_store::Position;
+use projections::{QueryError, ReadModels, Served, ServedTables, post_board::PostBoard, social_graph::SocialGraph};
+
+use crate::{
+    engine::LivePhase,
+    error_code::ErrorCode,
+    graphql::{
+        PositionToken,
+        call::{services, viewer},
+        live::{CaughtUp, Update, Updates, deliver_as_they_come, interrupted, reporter, resume_position, updates},
+        node::local,
+        post::{self, PostObject},
+        read::query_error,
+    },
+};
+
+/// How many posts are read at once.
+const POSTS_AT_ONCE: usize = 50;
+/// How long a read model may take to show what is known to have happened.
+const SHOWN_WITHIN: Duration = Duration::from_secs(30);
+/// The numbers of a post that many like at once are told this often.
+const TOLD_EVERY: Duration = Duration::from_millis(250);
+
+updates! {
+    /// What a subscription to the home feed says.
+    HomeFeedUpdate {
+        /// A post or repost has come into the feed.
+        HomeFeedPosted
+    }
+}
+
+/// A post or repost has come into the feed.
+#[derive(Clone, Debug, SimpleObject)]
+pub(super) struct HomeFeedPosted {
+    /// Resume after this.
+    cursor: PositionToken,
+    /// The post.
+    post: PostObject,
+}
+
+updates! {
+    /// What a subscription to a post says.
+    PostUpdate {
+        /// Something about the post is different now.
+        PostChanged
+    }
+}
+
+/// Something about the post is different now: its words, its numbers, or whether it is there.
+#[derive(Clone, Debug, SimpleObject)]
+pub(super) struct PostChanged {
+    /// Resume after this.
+    cursor: PositionToken,
+    /// The post as it is now; null if it was deleted, or is not for the caller any more.
+    post: Option<PostObject>,
+}
+
+/// `homeFeedUpdates` and `postUpdates`.
+#[derive(Debug, Default)]
+pub(crate) struct SocialGraphSubscription;
+
+#[Subscription]
+impl SocialGraphSubscription {
+    /// What comes into the caller's home feed: what came after `after` first, then `CaughtUp`, then each post as it is
+    /// published. Older posts of somebody whom they follow anew are not told; read the feed again for them.
+    async fn home_feed_updates(
+        &self,
+        context: &Context<'_>,
+        after: Option<PositionToken>,
+    ) -> Result<impl Stream<Item = Result<HomeFeedUpdate, Error>> + 'static, Error> {
+        let reader = viewer(context)?.user();
+        let reporter = reporter(context)?.clone();
+        let ReadModels { social_graph, post_board, .. } = services(context).read_models.clone();
+        let feed = Feed { graph: social_graph, board: post_board, reader };
+        let updates: Updates<HomeFeedUpdate> = match reporter.phase() {
+            LivePhase::Live => {
+                // In this order: what is posted after the position wakes the watcher.
+                let watcher = services(context).watchers.feed(reader).await.map_err(query_error)?;
+                let start = feed.graph.position();
+                reporter.starts_after(start);
+                deliver_as_they_come(feed.live(watcher, start), reporter)
+            }
+            LivePhase::Replay { until } => {
+                let until = *until;
+                let caught_up = stream::iter([Ok(CaughtUp::new(until).into())]);
+                match resume_position(context, after).await? {
+                    None => deliver_as_they_come(caught_up, reporter),
+                    Some(after) => {
+                        reporter.starts_after(after);
+                        deliver_as_they_come(feed.missed(after, until).chain(caught_up), reporter)
+                    }
+                }
+            }
+        };
+        Ok(updates)
+    }
+
+    /// What becomes of one post: how it is now if `after` is given, then `CaughtUp`, then how it is whenever its words or
+    /// numbers have changed, at most a few times a second.
+    async fn post_updates(
+        &self,
+        context: &Context<'_>,
+        id: ID,
+        after: Option<PositionToken>,
+    ) -> Result<impl Stream<Item = Result<PostUpdate, Error>> + 'static, Error> {
+        let caller = viewer(context)?.user();
+        let reporter = reporter(context)?.clone();
+        let missing = || ErrorCode::BadUserInput.error("`id` is not the id of a post you can see");
+        let post: PostId = local(&id).ok_or_else(missing)?;
+        if post::find(context, post, None).await?.is_none() {
+            return Err(missing());
+        }
+        let ReadModels { social_graph, post_board, .. } = services(context).read_models.clone();
+        let feed = Feed { graph: social_graph, board: post_board, reader: caller };
+        let updates: Updates<PostUpdate> = match reporter.phase() {
+            LivePhase::Live => {
+                let watcher = services(context).watchers.post(post);
+                reporter.starts_after(feed.graph.position());
+                deliver_as_they_come(feed.changes(watcher, post), reporter)
+            }
+            LivePhase::Replay { until } => {
+                let until = *until;
+                let caught_up = stream::iter([Ok(CaughtUp::new(until).into())]);
+                match resume_position(context, after).await? {
+                    None => deliver_as_they_come(caught_up, reporter),
+                    Some(after) => {
+                        reporter.starts_after(after);
+                        let now = stream::once(async move { feed.as_it_is(post, until).await.map_err(query_error) });
+                        deliver_as_they_come(now.chain(caught_up), reporter)
+                    }
+                }
+            }
+        };
+        Ok(updates)
+    }
+}
+
+/// Somebody's feed, or a post as they see it.
+#[derive(Clone, Debug)]
+struct Feed {
+    graph: ServedTables<SocialGraph>,
+    board: Served<PostBoard>,
+    reader: UserId,
+}
+
+impl Feed {
+    /// What came after `after`, up to `until`.
+    fn missed(
+        self,
+        after: Position,
+        until: Position,
+    ) -> impl Stream<Item = Result<HomeFeedUpdate, Error>> + Send + 'static {
+        let begin = (self, Some(after), VecDeque::new());
+        stream::try_unfold(begin, move |(feed, mut after, mut posts)| async move {
+            loop {
+                if let Some(post) = posts.pop_front() {
+                    return Ok(Some((post, (feed, after, posts))));
+                }
+                let Some(from) = after else { return Ok(None) };
+                feed.graph.wait(until, SHOWN_WITHIN).await.map_err(query_error)?;
+                let (found, seen, has_more) = feed.since(from).await.map_err(query_error)?;
+                posts.extend(found.into_iter().filter(|post| post.position() <= until));
+                after = (has_more && seen < until).then_some(seen);
+            }
+        })
+    }
+
+    /// What comes after `seen`, as it comes.
+    fn live(
+        self,
+        watcher: projections::social_graph::Watcher,
+        seen: Position,
+    ) -> impl Stream<Item = Result<HomeFeedUpdate, Error>> + Send + 'static {
+        let begin = (self, watcher, seen, VecDeque::new());
+        stream::try_unfold(begin, |(feed, mut watcher, mut seen, mut posts)| async move {
+            loop {
+                if let Some(post) = posts.pop_front() {
+                    return Ok(Some((post, (feed, watcher, seen, posts))));
+                }
+                let (found, reached, has_more) = feed.since(seen).await.map_err(|error| gone(&error))?;
+                (seen, posts) = (reached, found.into());
+                if posts.is_empty() && !has_more {
+                    let there = watcher.next().await.map_err(|error| gone(&error))?;
+                    feed.graph.wait(there, SHOWN_WITHIN).await.map_err(|error| gone(&error))?;
+                }
+            }
+        })
+    }
+
+    /// Some posts that came after `seen`, how far that goes, and whether there are more.
+    async fn since(&self, seen: Position) -> Result<(Vec<HomeFeedUpdate>, Position, bool), QueryError> {
+        let page = self.graph.home_feed_since(self.reader, seen, POSTS_AT_ONCE).await?;
+        let Some(last) = page.entries.last().map(|entry| entry.position) else {
+            return Ok((Vec::new(), seen.max(page.as_of), false));
+        };
+        self.board.wait(last, SHOWN_WITHIN).await?;
+        let ids: Vec<_> = page.entries.iter().map(|entry| entry.post.uuid()).collect();
+        let rows = self.board.rows(&ids).await?;
+        let objects = PostObject::all(rows);
+        let message = |entry: &projections::social_graph::Entry| {
+            let post = objects.iter().find(|post| post.post() == entry.post)?.clone();
+            Some(HomeFeedPosted { cursor: PositionToken(entry.position), post }.into())
+        };
+        let posts = page.entries.iter().filter_map(message).collect();
+        Ok((posts, if page.has_more { last } else { seen.max(page.as_of) }, page.has_more))
+    }
+
+    /// How a post is, whenever something about it has changed.
+    fn changes(
+        self,
+        watcher: projections::social_graph::Watcher,
+        post: PostId,
+    ) -> impl Stream<Item = Result<PostUpdate, Error>> + Send + 'static {
+        stream::try_unfold((self, watcher), move |(feed, mut watcher)| async move {
+            let there = watcher.next().await.map_err(|error| gone(&error))?;
+            // Many who like it at the same moment are told as one.
+            tokio::time::sleep(TOLD_EVERY).await;
+            feed.graph.wait(there, SHOWN_WITHIN).await.map_err(|error| gone(&error))?;
+            let as_of = feed.graph.position();
+            let now = feed.as_it_is(post, as_of).await.map_err(|error| gone(&error))?;
+            Ok(Some((now, (feed, watcher))))
+        })
+    }
+
+    async fn as_it_is(&self, post: PostId, as_of: Position) -> Result<PostUpdate, QueryError> {
+        self.graph.wait(as_of, SHOWN_WITHIN).await?;
+        self.board.wait(as_of, SHOWN_WITHIN).await?;
+        let facts = self.graph.facts(self.reader, &[post]).await?;
+        let is_there = facts.get(&post).is_some_and(|fact| !fact.is_deleted);
+        let row = if is_there { self.board.row(post.uuid()).await? } else { None };
+        let post = row.and_then(|row| PostObject::all(vec![row]).pop());
+        Ok(PostChanged { cursor: PositionToken(as_of), post }.into())
+    }
+}
+
+/// The subscriber resumes, and finds what is the matter if it is there still.
+fn gone(error: &QueryError) -> Error {
+    tracing::warn!(error = %error, "a live feed was interrupted: {error}");
+    interrupted()
+}
