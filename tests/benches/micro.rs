@@ -13,7 +13,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use domain::{
     order::{Order, OrderEvent},
     testing::{eur, fold, line, order_delivered, order_placed, order_shipped},
-    values::OrderId,
+    values::{OrderId, Warehouse},
 };
 use futures_util::future::join_all;
 use infrastructure::{
@@ -51,6 +51,8 @@ fn events_codec(criterion: &mut Criterion) {
         customer: domain::testing::the_customer(),
         lines: vec![line("TEA-1", 2, eur(1990)), line("TEA-2", 1, eur(490)), line("TEA-3", 5, eur(1290))],
         total: eur(10_920),
+        warehouse: Warehouse::default(),
+        payment: None,
         at: domain::testing::now(),
     };
     let (type_name, data) = codec::encode(&event);
@@ -81,10 +83,11 @@ fn directory() -> tempfile::TempDir {
 }
 
 fn placed(order: OrderId) -> Append {
-    let OrderEvent::Placed { customer, lines, total, at, .. } = order_placed() else {
+    let OrderEvent::Placed { customer, lines, total, warehouse, payment, at, .. } = order_placed() else {
         unreachable!("it is the event of a placement")
     };
-    let (type_name, data) = codec::encode(&OrderEvent::Placed { order, customer, lines, total, at });
+    let (type_name, data) =
+        codec::encode(&OrderEvent::Placed { order, customer, lines, total, warehouse, payment, at });
     let event = NewEvent { id: SystemIds.fresh(), type_name, at, metadata: "{}".to_owned(), data };
     let stream = StreamId::new("order", order.uuid());
     Append { stream, expected: ExpectedRevision::NoStream, events: Arc::new([event]) }

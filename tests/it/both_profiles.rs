@@ -35,7 +35,7 @@ enum Runs {
 use Runs::{OnBoth, Once};
 
 /// Every module of this binary.
-const MODULES: [(&str, Runs); 26] = [
+const MODULES: [(&str, Runs); 46] = [
     ("both_profiles", Once("it is the re-run itself")),
     ("cli", OnBoth),
     ("cluster", Once("it has the cluster's processes and stores as it is")),
@@ -44,6 +44,7 @@ const MODULES: [(&str, Runs); 26] = [
     ("connection_faults", Once("processes of the cluster as it is")),
     ("contracts", Once("adapters, each of them, without a server")),
     ("crash", Once("kill -9 of the one process that has the files; cluster.rs does it to several")),
+    ("demo", Once("a demonstration is embedded, and refuses stores that others share")),
     ("edges", OnBoth),
     ("equivalence", Once("read models against a second reading of the log, without a server")),
     ("errors_doc", Once("a document")),
@@ -52,20 +53,39 @@ const MODULES: [(&str, Runs); 26] = [
     ("events_data", Once("`millrace events export`, `import` and `check` on the files of the embedded event store")),
     ("eventstoredb", Once("the adapter, without a server")),
     ("faults", OnBoth),
+    ("follow", OnBoth),
+    ("fulfilment", OnBoth),
+    ("inbox", OnBoth),
     ("live", OnBoth),
     ("order", OnBoth),
+    ("order_handling", OnBoth),
+    ("order_over_http", OnBoth),
+    ("order_past", OnBoth),
+    ("order_payments", OnBoth),
+    ("order_stats", OnBoth),
+    ("orders_export", OnBoth),
+    ("payment_provider", Once("the adapter, without a server")),
+    ("post", OnBoth),
+    ("post_refusals", OnBoth),
     ("postgres", Once("the read store, without a server")),
+    ("processes", OnBoth),
     ("product", OnBoth),
+    ("profile", OnBoth),
     ("projection", OnBoth),
     ("projection_crash", Once("failpoints in the one process that has everything; cluster.rs kills several")),
     ("projections_cli", OnBoth),
+    ("reaction", OnBoth),
     ("readme", Once("the walk of the README, which is one of the embedded profile")),
+    ("snapshots", Once("the executor on stores of its own, without a server")),
+    ("social_graph", OnBoth),
+    ("stock", OnBoth),
     ("telemetry", OnBoth),
     ("tidy", Once("sources and documents")),
+    ("webhooks", OnBoth),
 ];
 
 /// Tests of modules that run on both which are about the embedded engine, or about no server at all: each with why.
-const EMBEDDED_ONLY: [(&str, &str); 16] = [
+const EMBEDDED_ONLY: [(&str, &str); 20] = [
     ("cli::a_rebuild_works_with_a_running_server_and_without", "it deletes the file read.db"),
     ("cli::a_tail_prints_events_as_they_come_and_ends_well", "the file events.db; events_copy.rs has the other log"),
     ("cli::an_unknown_projection_is_refused_with_the_known_ones", "without a server, with the files"),
@@ -78,6 +98,13 @@ const EMBEDDED_ONLY: [(&str, &str); 16] = [
     ("faults::a_misspelt_setting_is_refused_with_the_nearest_name", "no server"),
     ("faults::a_second_process_on_the_same_data_is_refused_and_the_first_goes_on", "the lock of the data directory"),
     ("faults::development_mode_serves_this_machine_only", "no server"),
+    (
+        "processes::an_event_of_which_nobody_can_tell_whose_it_is_is_seen_from_outside",
+        "it writes into the file events.db",
+    ),
+    ("processes::an_order_whose_event_cannot_be_read_waits_alone_until_it_can", "it writes into the file events.db"),
+    ("processes::stock_and_money_add_up_and_what_does_not_is_named", "it writes into the file events.db"),
+    ("processes::the_command_line_shows_processes_with_a_server_and_without", "without a server, with the files"),
     ("projections_cli::a_folder_without_events_is_left_as_it_is", "the file events.db"),
     (
         "projection::progress_shows_a_rebuild_and_a_pause_as_they_go",

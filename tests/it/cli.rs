@@ -146,9 +146,9 @@ async fn a_tail_prints_events_as_they_come_and_ends_well() {
     let (operator, alice) = (server.operator(), server.customer("alice"));
     let tea = shop::register(&operator, "TEA-1").await;
     let mut tail = Tail::start(&server, &["--after", "0"]);
-    assert_eq!(tail.next().kind, "product.registered.v1");
+    assert_eq!(tail.next().kind, "product.registered.v2");
     shop::place(&alice, &tea.id).await;
-    assert_eq!(tail.next().kind, "order.placed.v1");
+    assert_eq!(tail.next().kind, "order.placed.v2");
     shop::place(&alice, &tea.id).await;
     assert_eq!(tail.next().position, 3);
     assert!(send_signal("TERM", tail.child.id()));

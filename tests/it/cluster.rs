@@ -20,7 +20,7 @@ use tests::{
     cluster::{Cluster, LEASE_MS},
     esdb::{Double, Options},
     faults::say,
-    log::position_token,
+    log::{position_of, position_token},
     random::Random,
     server::{PATIENCE, Server, eventually, send_signal, temp_dir},
     shop::{self, ORDER_CANCEL, ORDER_PLACE, ORDER_SHIP, order_input},
@@ -56,6 +56,12 @@ async fn what_one_process_writes_all_others_serve_and_tell() {
     let seen = alice(&two).graphql(shop::ORDER, json!({ "id": id, "minPosition": position })).await;
     assert_eq!(seen.get("/order/status"), "PLACED");
     assert_eq!(socket.next_summaries(1).await, ["PLACED 0"]);
+
+    // A number inside an event is no position: it is not guessed which one was meant.
+    let inside = position_token(position_of(&position) - 1);
+    let mut refused = one.operator().web_socket().await;
+    refused.subscribe("1", ORDERS_UPDATES, json!({ "after": inside })).await;
+    assert_eq!(refused.next_error_code().await, "BAD_CURSOR");
 
     // Each knows only what it has seen of the order itself: the other one's step must not be missed.
     let shipped = two.operator().graphql(ORDER_SHIP, json!({ "input": { "id": id } })).await;
@@ -219,7 +225,13 @@ async fn processes_that_are_killed_at_random_under_load_take_nothing_with_them()
     while began.elapsed() < Duration::from_secs(seconds) {
         tokio::time::sleep(Duration::from_millis(300 + random.below(1_500))).await;
         next += 1;
-        if random.below(2) == 0 {
+        let is_worker = match kills {
+            // One of each kind at least, however few rounds the machine has time for.
+            [0, others] if others > 0 => true,
+            [others, 0] if others > 0 => false,
+            [_, _] => random.below(2) == 0,
+        };
+        if is_worker {
             let dies = random.index(workers.len());
             workers.swap_remove(dies).kill9();
             workers.push(cluster.worker(&format!("w{next}")).await);
@@ -323,18 +335,17 @@ async fn a_worker_that_stands_still_beyond_its_lease_writes_nothing_any_more() {
         assert!(send_signal("STOP", frozen.pid));
         let began = Instant::now();
         // What it holds stands still until the other one has it; then everything moves again.
-        let mut takeover = Duration::ZERO;
-        while began.elapsed() < TAKEOVER + Duration::from_millis(500) {
+        let mut is_seen = false;
+        while !is_seen || began.elapsed() < TAKEOVER {
+            assert!(began.elapsed() < PATIENCE, "nobody has taken over");
             let placed = shop::place(&alice, &product.id).await;
-            let asked = Instant::now();
-            let variables = json!({ "id": placed.id, "minPosition": placed.position });
-            let seen = alice.graphql(shop::ORDER, variables).await;
-            if seen.error_code().is_some() || asked.elapsed() > Duration::from_millis(300) {
-                takeover = began.elapsed();
+            let (asked, variables) = (Instant::now(), json!({ "id": placed.id, "minPosition": placed.position }));
+            is_seen = alice.graphql(shop::ORDER, variables).await.error_code().is_none();
+            // Who waits for what nobody writes waits for the lease to end.
+            if !is_seen || asked.elapsed() > Duration::from_millis(300) {
+                longest = longest.max(began.elapsed());
             }
         }
-        assert!(takeover < TAKEOVER, "the other worker took over after {takeover:?} only");
-        longest = longest.max(takeover);
         assert!(send_signal("CONT", frozen.pid));
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
@@ -345,5 +356,5 @@ async fn a_worker_that_stands_still_beyond_its_lease_writes_nothing_any_more() {
     for name in projections::names() {
         verify(&operator, name).await;
     }
-    say(&format!("crash test: cluster, {freezes} freezes beyond the lease, taken over after at most {longest:?}"));
+    say(&format!("crash test: cluster, {freezes} freezes beyond the lease, orders seen late for at most {longest:?}"));
 }

@@ -1,7 +1,7 @@
 //! What keeps a process of the cluster from starting: each time a stable code, the right exit code, what is wrong and what
 //! to set, and never a secret.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt as _, stream};
 use infrastructure::event_store::{
@@ -15,7 +15,7 @@ use tests::{
     server::{Start, eventually},
     shop,
 };
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 /// A password that nothing may show.
 const SECRET: &str = "s3cret-of-nobody";
@@ -99,10 +99,12 @@ async fn try_all(cluster: &Cluster, cases: Vec<Case>) {
     }
 }
 
-/// A port on which nobody listens.
-async fn closed_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
-    listener.local_addr().expect("an address").port()
+/// A port on which nobody listens, and nobody else can as long as the socket is kept.
+fn closed_port() -> (TcpSocket, u16) {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a port");
+    let port = socket.local_addr().expect("an address").port();
+    (socket, port)
 }
 
 /// A port on which somebody takes connections and says nothing.
@@ -128,7 +130,7 @@ async fn an_event_store_that_cannot_be_used_is_told_with_what_to_set() {
     let busy = double(Options::default()).await;
     busy.faults().plan(Plan::new(Operation::Read, Fault::Unavailable).always());
     let (_silent, silent) = silent_port().await;
-    let closed = closed_port().await;
+    let (_closed, closed) = closed_port();
     let url = |text: String| vec![(EVENTS_URL, text)];
     let plain = |double: &Double| format!("esdb://{}?tls=false", double.address());
     let user = |double: &Double, password: &str| {
@@ -197,7 +199,7 @@ async fn a_database_that_cannot_be_used_is_told_with_what_to_set() {
         .await;
     let of = |user: &str, database: &str| server.url_of(user, database);
     let (_silent, silent) = silent_port().await;
-    let closed = closed_port().await;
+    let (_closed, closed) = closed_port();
     let misspelt = |what, url: &str, says: &[&'static str]| misspelt(what, vec![(ROWS_URL, url.to_owned())], says);
     let cases = vec![
         misspelt("no address", "nonsense", &["read_store.url", "postgres://"]),

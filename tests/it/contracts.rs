@@ -6,6 +6,7 @@ use infrastructure::event_store::{
     EventStore, EventStoreDb, EventStoreDbOptions, MemoryEventStore, SqliteEventStore, SqliteEventStoreOptions,
 };
 use infrastructure::read_store::{ReadStore, SqliteReadStore, SqliteReadStoreOptions};
+use infrastructure::snapshot_store::{MemorySnapshotStore, ReadStoreSnapshots, SnapshotStore};
 use tempfile::TempDir;
 use tests::{
     esdb::{Double, Limits, Options},
@@ -102,6 +103,32 @@ mod shared_read_store {
     tests::contract_suite!(shared_read_store, postgres => two_postgres_read_stores());
 }
 
+mod snapshot_store {
+    use super::{memory_snapshot_store, postgres_snapshot_store, sqlite_snapshot_store};
+
+    tests::contract_suite!(snapshot_store, memory => memory_snapshot_store());
+    tests::contract_suite!(snapshot_store, sqlite => sqlite_snapshot_store());
+    tests::contract_suite!(snapshot_store, postgres => postgres_snapshot_store());
+}
+
+async fn memory_snapshot_store() -> (Arc<dyn SnapshotStore>, ()) {
+    (Arc::new(MemorySnapshotStore::new()), ())
+}
+
+async fn sqlite_snapshot_store() -> (Arc<dyn SnapshotStore>, TempDir) {
+    let (rows, folder) = sqlite_read_store().await;
+    (snapshots_in(rows).await, folder)
+}
+
+async fn postgres_snapshot_store() -> (Arc<dyn SnapshotStore>, PostgresSchema) {
+    let (rows, schema) = postgres_read_store().await;
+    (snapshots_in(rows).await, schema)
+}
+
+async fn snapshots_in(rows: Arc<dyn ReadStore>) -> Arc<dyn SnapshotStore> {
+    Arc::new(ReadStoreSnapshots::open(rows).await.expect("the table is made"))
+}
+
 async fn sqlite_read_store() -> (Arc<dyn ReadStore>, TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     (open_read_store(&folder.path().join("read.db")), folder)
@@ -147,4 +174,11 @@ async fn postgres_read_store_after_crashes() -> (tests::contracts::durable_read_
         Box::pin(async move { Arc::new(schema.open().await) as Arc<dyn ReadStore> })
     });
     (opener, server)
+}
+
+mod payment_gateway {
+    use crate::payment_provider::{http_gateway, sandbox};
+
+    tests::contract_suite!(payment_gateway, sandbox => sandbox());
+    tests::contract_suite!(payment_gateway, http => http_gateway());
 }

@@ -578,17 +578,17 @@ async fn a_check_finds_what_this_build_cannot_read_and_fails() {
     let lines: Vec<&str> = found.stdout.lines().collect();
     assert_eq!(lines.len(), 7, "{found:?}");
     for (line, (position, kind, reason)) in lines.iter().zip([
-        (3, "order.placed.v1", "does not decode: missing field"),
-        (4, "order.placed.v1", "does not decode: expected"),
+        (3, "order.placed.v2", "does not decode: missing field"),
+        (4, "order.placed.v2", "does not decode: expected"),
         (5, "order.lost.v1", "does not know the type"),
-        (6, "order.placed.v1", "more than 262144"),
+        (6, "order.placed.v2", "more than 262144"),
     ]) {
         let stream = log[position - 1]["stream"].as_str().expect("a stream");
         let place = format!("position {position} stream {stream} revision 0 type {kind}: ");
         assert!(line.starts_with(&place) && line.contains(reason), "{place}{reason}: {line}");
     }
     let counts =
-        ["order.lost.v1: 1 unknown type", "order.placed.v1: 2 does not decode", "order.placed.v1: 1 too large"];
+        ["order.lost.v1: 1 unknown type", "order.placed.v2: 2 does not decode", "order.placed.v2: 1 too large"];
     assert_eq!(lines[4..], counts);
     // A limit keeps the list short; everything is counted.
     let found = events("check", data.path(), &[&"--limit", &"1"]);

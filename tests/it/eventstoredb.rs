@@ -15,7 +15,7 @@ use std::{sync::Arc, time::Duration};
 
 use infrastructure::event_store::{
     Append, AppendError, Direction, EventStore, EventStoreDb, EventStoreDbOptions, MemoryEventStore, Position,
-    RecordedEvent, Revision, StoreError, TypeFilter,
+    RecordedEvent, Revision, StoreError, TypeFilter, Whereabouts,
 };
 use tests::{
     contracts::event_store::{append, events, stream, whole_log, whole_stream},

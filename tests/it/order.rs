@@ -69,8 +69,9 @@ async fn an_order_is_placed_at_the_catalogues_price_shipped_and_delivered() {
             "unitPrice": { "amount": "19.90" }, "total": { "amount": "59.70" },
         })
     );
+    assert_eq!(seen["lines"][1]["product"]["id"], pot.id, "each line has its own product");
     let types: Vec<String> = server.events(server.position(2)).into_iter().map(|event| event.kind).collect();
-    assert_eq!(types, ["order.placed.v1", "order.shipped.v1", "order.delivered.v1"]);
+    assert_eq!(types, ["order.placed.v2", "order.shipped.v2", "order.delivered.v1"]);
 }
 
 #[tokio::test]

@@ -113,7 +113,7 @@ async fn what_the_rules_refuse_leaves_the_product_as_it_is() {
     let answer = change(json!({ "id": product.id, "price": price("1", "EUR") })).await;
     assert_eq!(answer.refusal("productChangePrice"), refusal("RETIRED", "input.id"));
     let types: Vec<String> = server.events(0).into_iter().map(|event| event.kind).collect();
-    assert_eq!(types, ["product.registered.v1", "product.retired.v1"]);
+    assert_eq!(types, ["product.registered.v2", "product.retired.v1"]);
 }
 
 #[tokio::test]

@@ -287,7 +287,7 @@ async fn long_log() -> tempfile::TempDir {
             let (key, mut data) = (Uuid::from_u128(u128::from(number) + 1), registered.clone());
             data["product"] = json!(key);
             data["sku"] = json!(format!("SKU-{number}"));
-            db.append("product", key, "product.registered.v1", &data.to_string());
+            db.append("product", key, "product.registered.v2", &data.to_string());
         }
     });
     folder

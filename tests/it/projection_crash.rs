@@ -12,6 +12,7 @@ mod cases;
 mod chaos;
 mod load;
 mod settle;
+mod social;
 mod world;
 
 use std::{
@@ -97,7 +98,16 @@ fn an_audit_finds_whatever_is_wrong_with_a_read_store() {
         ("UPDATE order_summary_g2 SET status = 'shipped' WHERE status = 'cancelled'", "differs from the log"),
         ("DELETE FROM product_catalog_g2 WHERE sku = 'POT-3'", "differs from the log"),
         ("UPDATE product_sales_g1_counters SET orders = orders + 1 WHERE units > 0", "differs from the log"),
-        ("UPDATE projection_slices SET position = position - 1000", "differs from the log"),
+        ("UPDATE social_graph_g2_people SET followers = followers + 1 WHERE posts > 1", "differs from the log"),
+        ("DELETE FROM social_graph_g1_entries WHERE position % 2 = 0", "differs from the log"),
+        ("UPDATE social_graph_g2_state SET filled = filled + 64", "differs from the log"),
+        // The generation that serves is at the end of the log; the one on standby may not be there yet.
+        ("UPDATE projection_slices SET position = position - 1000 WHERE generation = 2", "which is not at it"),
+        (
+            "DELETE FROM projection_parked WHERE generation = 2;
+             UPDATE projection_slices SET position = position - 1000 WHERE generation = 2",
+            "differs from the log",
+        ),
         ("UPDATE projection_slices SET position = position + 9999", "ahead of the log"),
         ("UPDATE projection_generations SET state = 'serving'", "two generations serve"),
         ("DELETE FROM projection_generations WHERE name = 'order_summary' AND state = 'serving'", ": gone"),

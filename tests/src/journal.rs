@@ -62,9 +62,9 @@ impl Step {
     /// The type of the event that it leaves.
     pub const fn event_type(self) -> &'static str {
         match self {
-            Self::Place => "order.placed.v1",
+            Self::Place => "order.placed.v2",
             Self::Cancel => "order.cancelled.v2",
-            Self::Ship => "order.shipped.v1",
+            Self::Ship => "order.shipped.v2",
             Self::Deliver => "order.delivered.v1",
         }
     }

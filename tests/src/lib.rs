@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod binary;
+pub mod books;
 pub mod client;
 pub mod cluster;
 pub mod collector;
@@ -15,11 +16,13 @@ pub mod operations;
 pub mod postgres;
 mod process;
 pub mod profile;
+pub mod provider;
 pub mod proxy;
 pub mod random;
 pub mod server;
 pub mod shop;
 pub mod since;
+pub mod social;
 pub mod sse;
 mod stores;
 pub mod updates;

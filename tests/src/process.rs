@@ -38,7 +38,8 @@ impl Process {
     ) -> Self {
         let stderr = folder.join(name);
         let mut command = binary::command(wrapper, arguments);
-        command.envs(environment);
+        // Most tests are not about money: their customers order on account, unless a test says otherwise.
+        command.env("MILLRACE_ORDERS__ON_ACCOUNT", "everybody").envs(environment);
         // A settings file that lies where the tests happen to run is not theirs.
         command.current_dir(folder);
         command.stdout(Stdio::piped()).stderr(File::create(&stderr).expect("a file for the log"));

@@ -32,6 +32,14 @@ pub const PRODUCT_CHANGE_PRICE: &str =
 /// `productRetire`.
 pub const PRODUCT_RETIRE: &str = "mutation Retire($input: ProductRetireInput!) { productRetire(input: $input) {
     product { id version status } userErrors { code field message currentVersion } position isRepeat } }";
+/// `stockReceive`, as operators see its answer.
+pub const STOCK_RECEIVE: &str = "mutation Receive($input: StockReceiveInput!) { stockReceive(input: $input) {
+    level { id sku warehouse onHand reserved available version updatedAt }
+    userErrors { code field message reserved } position isRepeat } }";
+/// `stockAdjust`, as operators see its answer.
+pub const STOCK_ADJUST: &str = "mutation Adjust($input: StockAdjustInput!) { stockAdjust(input: $input) {
+    level { id sku warehouse onHand reserved available version updatedAt }
+    userErrors { code field message reserved } position isRepeat } }";
 /// `order`, as far as most tests look.
 pub const ORDER: &str = "query Order($id: ID!, $minPosition: Position) { order(id: $id, minPosition: $minPosition) {
     id version status total { amount currencyCode } } }";
@@ -65,9 +73,17 @@ pub async fn register(operator: &Client, sku: &str) -> Done {
 /// Registers a product at this price.
 pub async fn register_at(operator: &Client, sku: &str, amount: &str, currency: &str) -> Done {
     let price = json!({ "amount": amount, "currencyCode": currency });
-    let input = json!({ "sku": sku, "name": format!("The {sku}"), "price": price });
+    // Most tests are not about stock either: what is not counted need not be reserved.
+    let input = json!({ "sku": sku, "name": format!("The {sku}"), "price": price, "tracksStock": false });
     let answer = operator.graphql(PRODUCT_REGISTER, json!({ "input": input })).await;
     Done::of(&answer, "productRegister", "product")
+}
+
+/// Takes pieces into the main warehouse. No two keys may be the same.
+pub async fn receive(operator: &Client, sku: &str, quantity: i64, key: &str) -> Done {
+    let input = json!({ "sku": sku, "quantity": quantity, "idempotencyKey": key });
+    let answer = operator.graphql(STOCK_RECEIVE, json!({ "input": input })).await;
+    Done::of(&answer, "stockReceive", "level")
 }
 
 /// The input that orders this many pieces of a product.

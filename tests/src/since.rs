@@ -9,7 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use infrastructure::event_store::{
     AllPage, Append, AppendError, Appended, Direction, EventStore, Position, Revision, StoreError, StreamId,
-    StreamPage, TypeFilter,
+    StreamPage, TypeFilter, Whereabouts,
 };
 use tokio::{
     sync::{Mutex, OwnedMutexGuard, watch},
@@ -112,6 +112,13 @@ impl EventStore for Since {
         // What is behind the page may be nothing but what the view does not show.
         let last = self.shared.shown(self.shared.store.head().await?).await?;
         Ok(AllPage { events: page.events, scanned_to, is_end: page.is_end || scanned_to >= last })
+    }
+
+    async fn locate(&self, position: Position) -> Result<Whereabouts, StoreError> {
+        let place = self.shared.store.locate(position.max(self.shared.base)).await?;
+        // What is behind the last event that the view shows is beyond its end.
+        let head = self.head().await?;
+        Ok(if position > head { Whereabouts::Beyond { head } } else { place })
     }
 
     async fn head(&self) -> Result<Position, StoreError> {

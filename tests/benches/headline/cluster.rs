@@ -1,4 +1,7 @@
-//! The stores of the cluster, each in turns with its embedded counterpart: what it costs to go beyond one machine.
+//! The stores of the cluster, each beside its embedded counterpart: what it costs to go beyond one machine.
+//!
+//! The event stores take turns. The read stores come one after the other, the embedded one first, each with a server's
+//! workers around it: what the machine does otherwise in between is in their shares.
 //!
 //! PostgreSQL is a real server on this machine with everything durable. EventStoreDB is the double that the tests have, in
 //! this process and with an embedded store behind it: it shows what adapter and protocol cost, not what a server does.
@@ -16,7 +19,6 @@ use api::{
 };
 use domain::order::Order;
 use infrastructure::{
-    clock::SystemClock,
     event_store::{EventStore, EventStoreDb, EventStoreDbOptions},
     execute::{Executor, ExecutorOptions},
     lifecycle::Lifecycle,
@@ -57,15 +59,16 @@ pub(crate) fn event_store(report: &mut Report) {
 
 async fn in_turns(embedded: &Executor<Order>, other: &Executor<Order>) -> (f64, f64) {
     let place = executor::orders();
-    let mut rates = [0.0, 0.0];
-    for (index, executor) in [embedded, other].into_iter().enumerate() {
+    for executor in [embedded, other] {
         executor::commands(executor, IN_FLIGHT, WARM_UP, place.clone()).await;
-        for _ in 0..TURNS {
-            rates[index] += executor::commands(executor, IN_FLIGHT, TURN, place.clone()).await;
-        }
+    }
+    let (mut floor, mut candidate) = (0.0, 0.0);
+    for _ in 0..TURNS {
+        floor += executor::commands(embedded, IN_FLIGHT, TURN, place.clone()).await;
+        candidate += executor::commands(other, IN_FLIGHT, TURN, place.clone()).await;
     }
     let turns = f64::from(u32::try_from(TURNS).expect("there are few turns"));
-    (rates[0] / turns, rates[1] / turns)
+    (floor / turns, candidate / turns)
 }
 
 /// Commands until the read models have them, and a rebuild of a million events: in PostgreSQL and in SQLite.
@@ -100,12 +103,7 @@ fn in_postgres(directory: &Path, schema: &PostgresSchema) -> Config {
 async fn followed_commands(config: &Config) -> f64 {
     let _data_dir = DataDir::open(&config.data_dir).expect("the data directory is free");
     let core = Core::start(config, Duty::All).await.expect("the stores open");
-    let executor: Executor<Order> = Executor::new(
-        Arc::clone(&core.events),
-        Arc::new(SystemClock),
-        core.lifecycle.clone(),
-        ExecutorOptions::default(),
-    );
+    let executor: Executor<Order> = executor::on(Arc::clone(&core.events), ExecutorOptions::default(), &core.lifecycle);
     let applied = async || {
         let head = core.events.head().await.expect("the log can be read");
         core.read_models.order_summary.wait(head, SEEN_WITHIN).await.expect("it is applied in time");

@@ -15,7 +15,7 @@ use domain::{
     order::{Order, OrderCommand},
     product::{Product, ProductCommand},
     testing::{eur, label, offered, order_placed, product_of, requested, sku, the_customer},
-    values::{Money, OrderId},
+    values::{Money, OrderId, Warehouse},
 };
 use infrastructure::{
     clock::{Clock as _, IdSource as _, SystemClock, SystemIds},
@@ -35,7 +35,7 @@ use crate::{
 /// Commands in flight over many streams.
 pub(crate) const IN_FLIGHT: usize = 256;
 /// Commands in flight on one stream.
-const HOT_IN_FLIGHT: usize = 512;
+pub(crate) const HOT_IN_FLIGHT: usize = 512;
 pub(crate) const WARM_UP: Duration = Duration::from_millis(700);
 /// One turn of floor or candidate.
 pub(crate) const TURN: Duration = Duration::from_millis(1_500);
@@ -82,13 +82,20 @@ pub(crate) fn orders() -> impl Fn() -> Request<OrderCommand> + Clone + Send + 's
         let metadata = metadata();
         let order = OrderId::new(metadata.command_id);
         let (lines, catalogue) = (vec![line], catalogue.clone().into());
-        let command = OrderCommand::Place { order, customer: the_customer(), lines, catalogue };
+        let command = OrderCommand::Place {
+            order,
+            customer: the_customer(),
+            lines,
+            catalogue,
+            warehouse: Warehouse::default(),
+            payment: None,
+        };
         Request { stream: order.uuid(), command, metadata, expected: None, is_fresh: true }
     }
 }
 
 /// What the server knows of a command without an idempotency key.
-fn metadata() -> CommandMetadata {
+pub(crate) fn metadata() -> CommandMetadata {
     CommandMetadata {
         command_id: SystemIds.fresh(),
         actor: "headline".into(),
@@ -154,7 +161,8 @@ pub(crate) fn hot_stream(report: &mut Report) {
         let product = product_of("TEA-1").uuid();
         let request =
             move |command| Request { stream: product, command, metadata: metadata(), expected: None, is_fresh: false };
-        let register = ProductCommand::Register { sku: sku("TEA-1"), name: label("Green tea"), price: eur(1) };
+        let (name, price_of_one) = (label("Green tea"), eur(1));
+        let register = ProductCommand::Register { sku: sku("TEA-1"), name, price: price_of_one, is_stocked: false };
         executor.execute(request(register)).await.expect("the product is registered");
         let sent = Arc::new(AtomicU64::new(0));
         let change = {

@@ -16,7 +16,7 @@ use domain::{
     order::{CancelReason, OrderEvent, OrderLine},
     product::ProductEvent,
     testing::{eur, label, now, quantity, sku},
-    values::{CustomerId, OrderId, Sku},
+    values::{CustomerId, OrderId, Sku, Warehouse},
 };
 use futures_util::future::try_join_all;
 use infrastructure::{
@@ -35,7 +35,7 @@ use crate::{
 };
 
 /// To be raised when the events below change: then the log is built anew.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// How long the log is.
 pub(crate) const EVENTS: usize = 1_000_000;
 const PRODUCTS: usize = 100;
@@ -62,27 +62,40 @@ pub(crate) async fn copy_to(directory: &Path) {
     File::open(copy).and_then(|file| file.sync_all()).expect("the copy reaches the disk");
 }
 
+/// Writes a log of so many orders that were placed, and nothing else happened to them, into `directory`.
+pub(crate) async fn placements_to(directory: &Path, orders: usize) {
+    fill(&directory.join("events.db"), Shop::that_keeps(orders), PRODUCTS + orders).await;
+}
+
+/// When the `nth` of those orders was placed.
+pub(crate) fn placed_at(nth: usize) -> Timestamp {
+    let events = i64::try_from(PRODUCTS + nth + 1).expect("a benchmark counts to millions");
+    now() + TimeDelta::seconds(SECONDS_BETWEEN_EVENTS * events)
+}
+
 async fn build(kept: &Path) {
     let draft: PathBuf = kept.with_extension("draft");
     let leftovers = ["", "-wal", "-shm", "-lock"].map(|suffix| format!("{}{suffix}", draft.display()));
     for leftover in &leftovers {
         let _ = fs::remove_file(leftover);
     }
-    let store = SqliteEventStore::open(&draft, SqliteEventStoreOptions::default()).expect("the event store opens");
-    let mut shop = Shop::new();
+    fill(&draft, Shop::that_keeps(OPEN_ORDERS), EVENTS).await;
+    // It was closed, which moves everything from the write-ahead log into the file.
+    assert!(!Path::new(&leftovers[1]).exists(), "the log is not whole without its write-ahead log");
+    fs::rename(&draft, kept).expect("the log can be renamed");
+    let _ = fs::remove_file(&leftovers[3]);
+}
+
+async fn fill(file: &Path, mut shop: Shop, events: usize) {
+    let store = SqliteEventStore::open(file, SqliteEventStoreOptions::default()).expect("the event store opens");
     let mut count = 0;
-    while count < EVENTS {
-        let appends: Vec<Append> = (0..APPENDS_AT_ONCE.min(EVENTS - count)).map(|_| shop.next()).collect();
+    while count < events {
+        let appends: Vec<Append> = (0..APPENDS_AT_ONCE.min(events - count)).map(|_| shop.next()).collect();
         count += appends.len();
         // All of them enter the queue before any is answered: unconstrained, or some would yield and be overtaken.
         let appends = try_join_all(appends.into_iter().map(|append| store.append(append)));
         tokio::task::unconstrained(appends).await.expect("the events are appended");
     }
-    // Closing it moves everything from the write-ahead log into the file.
-    drop(store);
-    assert!(!Path::new(&leftovers[1]).exists(), "the log is not whole without its write-ahead log");
-    fs::rename(&draft, kept).expect("the log can be renamed");
-    let _ = fs::remove_file(&leftovers[3]);
 }
 
 /// An order that goes on.
@@ -97,11 +110,13 @@ struct Shop {
     at: Timestamp,
     products: Vec<Sku>,
     open: Vec<Open>,
+    /// Orders that are neither delivered nor cancelled yet, at any time.
+    open_max: usize,
 }
 
 impl Shop {
-    fn new() -> Self {
-        Self { random: Random::new(7), at: now(), products: Vec::new(), open: Vec::new() }
+    fn that_keeps(open_max: usize) -> Self {
+        Self { random: Random::new(7), at: now(), products: Vec::new(), open: Vec::new(), open_max }
     }
 
     fn next(&mut self) -> Append {
@@ -109,7 +124,7 @@ impl Shop {
         if self.products.len() < PRODUCTS {
             return self.register();
         }
-        if self.open.len() < OPEN_ORDERS {
+        if self.open.len() < self.open_max {
             return self.place();
         }
         self.go_on()
@@ -121,7 +136,7 @@ impl Shop {
         let product = domain::product::id_of(&sku);
         self.products.push(sku.clone());
         let (name, price) = (label(&format!("Tea number {number}")), price(number));
-        let event = ProductEvent::Registered { product, sku, name, price, at: self.at };
+        let event = ProductEvent::Registered { product, sku, name, price, is_stocked: false, at: self.at };
         self.append("product", product.uuid(), None, &event)
     }
 
@@ -133,7 +148,9 @@ impl Shop {
         let total = totals.reduce(|sum, line| sum.checked_add(line).expect("it is small"));
         let total = total.expect("there is at least one line");
         self.open.push(Open { order, last: Revision::FIRST });
-        self.append("order", order.uuid(), None, &OrderEvent::Placed { order, customer, lines, total, at: self.at })
+        let (warehouse, payment, at) = (Warehouse::default(), None, self.at);
+        let event = OrderEvent::Placed { order, customer, lines, total, warehouse, payment, at };
+        self.append("order", order.uuid(), None, &event)
     }
 
     fn line(&mut self) -> OrderLine {
@@ -145,6 +162,7 @@ impl Shop {
             name: label(&format!("Tea number {number}")),
             quantity: quantity(i64::try_from(self.random.below(5)).expect("it is small") + 1),
             unit_price: price(number),
+            is_stocked: false,
         }
     }
 
@@ -159,7 +177,7 @@ impl Shop {
             OrderEvent::Cancelled { order, reason: CancelReason::CustomerRequest, at }
         } else {
             let tracking = Some(label(&format!("MR-{:012}", self.random.below(1_000_000_000_000))));
-            OrderEvent::Shipped { order, tracking, at }
+            OrderEvent::Shipped { order, shipment: 1, lines: vec![], tracking, at }
         };
         if matches!(event, OrderEvent::Shipped { .. }) {
             self.open[index].last = last.next();

@@ -4,8 +4,9 @@
 //! Every number that depends on the machine is a share of a floor that is measured beside it, in turns, so that a
 //! machine that is slow or busy moves both. The server is this program, started a second time with the data directory
 //! on the real disk; the load comes from the first process over loopback. Nothing here asserts a time: it prints what
-//! it found next to the goal. Slice map: http.rs (orders over HTTP), visible.rs, push.rs, executor.rs, replay.rs, live.rs, cluster.rs (what
-//! is measured); server.rs, client.rs, socket.rs, history.rs (what it is measured with); report.rs.
+//! it found next to the goal. Slice map: http.rs (orders over HTTP), orders.rs (with all processes, and in lists), visible.rs, push.rs, executor.rs, stock.rs,
+//! replay.rs, live.rs, cluster.rs (what is measured); server.rs, client.rs, socket.rs, history.rs (what it is measured
+//! with); report.rs.
 
 mod client;
 mod cluster;
@@ -14,11 +15,13 @@ mod history;
 mod http;
 mod live;
 mod machine;
+mod orders;
 mod push;
 mod replay;
 mod report;
 mod server;
 mod socket;
+mod stock;
 mod visible;
 
 use std::path::PathBuf;
@@ -35,10 +38,18 @@ enum Section {
     OrderPlace,
     /// `order(id)` and its floor.
     OrderQuery,
+    /// Orders from the placement to the confirmation.
+    Orders,
+    /// Lists of ten thousand orders and of a million.
+    OrdersPage,
     /// The executor over many streams, and raw appends.
     Commands,
     /// The executor on one stream.
     HotStream,
+    /// Reservations of one SKU.
+    HotSku,
+    /// A stock of a million events that is not in memory.
+    ColdStock,
     /// The executor on EventStoreDB's double.
     EventStoreDb,
     /// Commands and a rebuild with the read models in PostgreSQL.
@@ -87,13 +98,17 @@ fn main() {
     let mut report = Report::default();
     let is_wanted = |section| args.only.is_empty() || args.only.contains(&section);
     // What works in this process comes last, so that the load generator of the others starts lean.
-    let sections: [(Section, Measure); 8] = [
+    let sections: [(Section, Measure); 12] = [
         (Section::OrderPlace, http::order_place),
         (Section::OrderQuery, http::order_query),
         (Section::Visible, visible::visible),
         (Section::Push, push::push),
+        (Section::Orders, orders::completed),
+        (Section::OrdersPage, orders::pages),
         (Section::Commands, executor::many_streams),
         (Section::HotStream, executor::hot_stream),
+        (Section::HotSku, stock::hot_sku),
+        (Section::ColdStock, stock::cold_load),
         (Section::EventStoreDb, cluster::event_store),
         (Section::Postgres, cluster::read_store),
     ];

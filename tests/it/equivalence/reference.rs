@@ -2,14 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{Timestamp, order::CancelReason, values::Currency};
+use domain::{
+    Timestamp,
+    order::{CancelReason, OrderStatus},
+    values::{Currency, Pieces},
+};
 use projections::{
-    order_summary::{OrderRow, OrderStatus},
+    order_summary::OrderRow,
     product_catalog::{ProductRow, ProductStatus},
+    stock_level::StockLevelRow,
 };
 use uuid::Uuid;
 
-use super::{PRODUCTS, Step, customer, order, product};
+use super::{
+    PRODUCTS, Shelf, Step, customer, order,
+    people::{People, PeopleView},
+    posts::{HeardView, Posts, PostsView},
+    product, stock, warehouse,
+};
 
 /// A price: minor units, and whether in euro.
 type Price = (i64, bool);
@@ -35,11 +45,24 @@ struct Sale {
     events: u64,
 }
 
+/// What lies on a shelf.
+#[derive(Clone, Debug)]
+struct Pile {
+    on_hand: i64,
+    /// By order: how many were asked for, and how many of them are still there.
+    promised: BTreeMap<u8, (i64, i64)>,
+    updated_at: Timestamp,
+    events: u64,
+}
+
 /// What happened so far.
 #[derive(Debug, Default)]
 pub(super) struct Shop {
+    piles: BTreeMap<Shelf, Pile>,
     articles: BTreeMap<u8, Article>,
     sales: BTreeMap<u8, Sale>,
+    people: People,
+    posts: Posts,
 }
 
 impl Shop {
@@ -98,8 +121,58 @@ impl Shop {
                 }
                 sale.status == "delivered"
             }
+            Step::Receive { shelf, pieces } => {
+                let pile = Pile { on_hand: 0, promised: BTreeMap::new(), updated_at: now, events: 0 };
+                *pieces > 0 && self.piles.entry(*shelf).or_insert(pile).moved(*pieces, now)
+            }
+            Step::Adjust { shelf, change } => {
+                let Some(pile) = self.piles.get_mut(shelf) else { return false };
+                *change != 0 && pile.on_hand + change >= pile.reserved() && pile.moved(*change, now)
+            }
+            Step::Reserve { shelf, order, pieces } => {
+                let Some(pile) = self.piles.get_mut(shelf).filter(|_| *pieces > 0) else { return false };
+                if let Some((asked, _)) = pile.promised.get(order) {
+                    return asked == pieces;
+                }
+                if *pieces > pile.on_hand - pile.reserved() {
+                    return false;
+                }
+                pile.promised.insert(*order, (*pieces, *pieces));
+                pile.moved(0, now)
+            }
+            Step::Release { shelf, order, is_expired } => {
+                let Some(pile) = self.piles.get_mut(shelf).filter(|pile| pile.promised.contains_key(order)) else {
+                    return true;
+                };
+                // Everything here happens within the hour.
+                if *is_expired {
+                    return false;
+                }
+                pile.promised.remove(order);
+                pile.moved(0, now)
+            }
+            Step::Commit { shelf, order, pieces } => {
+                let Some(pile) = self.piles.get_mut(shelf).filter(|_| *pieces > 0) else { return false };
+                let Some((_, left)) = pile.promised.get_mut(order).filter(|(_, left)| left >= pieces) else {
+                    return false;
+                };
+                *left -= pieces;
+                pile.promised.retain(|_, (_, left)| *left > 0);
+                pile.moved(-pieces, now)
+            }
+            Step::CreateProfile { who, says } => self.people.create(*who, *says, now),
+            Step::UpdateProfile { who, wishes } => self.people.update(*who, *wishes, now),
+            Step::Publish { post, by, says, reply_to } => self.publish(*post, *by, *says, *reply_to, now),
+            Step::Edit { post, by, text } => self.posts.edit(*post, *by, *text, now),
+            Step::Delete { post, by } => self.posts.delete(*post, *by),
+            Step::Repost { post, by } => self.people.is_there(*by) && self.posts.repost(*post, *by, now),
+            Step::UndoRepost { post, by } => self.posts.undo_repost(*post, *by),
             Step::Rebuild { .. } => true,
         }
+    }
+
+    fn publish(&mut self, post: u8, by: u8, says: (u8, bool), reply_to: Option<u8>, now: Timestamp) -> bool {
+        self.people.is_there(by) && self.posts.publish(post, by, says, reply_to, now)
     }
 
     fn place(&mut self, order: u8, customer: u8, wanted: &[(u8, u32)], now: Timestamp) -> bool {
@@ -123,7 +196,12 @@ impl Shop {
     /// How many events there are.
     pub(super) fn events(&self) -> u64 {
         let articles: u64 = self.articles.values().map(|article| article.events).sum();
-        articles + self.sales.values().map(|sale| sale.events).sum::<u64>()
+        let piles: u64 = self.piles.values().map(|pile| pile.events).sum();
+        articles
+            + piles
+            + self.sales.values().map(|sale| sale.events).sum::<u64>()
+            + self.people.events()
+            + self.posts.events()
     }
 
     /// What every read model must say.
@@ -149,7 +227,44 @@ impl Shop {
             let units: Vec<u64> = units.filter(|units| *units > 0).collect();
             (units.iter().sum(), units.len() as u64)
         });
-        View { products: articles.collect(), orders: orders.collect(), sold: sold.collect() }
+        let stocks = self.piles.iter().map(|((n, is_north), pile)| {
+            let view = StockView {
+                sku: format!("SKU-{n}"),
+                warehouse: warehouse(*is_north).to_string(),
+                pieces: (pile.on_hand, pile.reserved()),
+                updated_at: pile.updated_at,
+                revision: pile.events - 1,
+            };
+            (stock((*n, *is_north)).uuid(), view)
+        });
+        let found = (0..=PRODUCTS).map(|n| {
+            let has_it = |sale: &Sale| sale.lines.iter().any(|line| line.0 == n);
+            self.sales.iter().filter(|(_, sale)| has_it(sale)).map(|(n, _)| order(*n).uuid()).collect()
+        });
+        let (products, orders, stocks) = (articles.collect(), orders.collect(), stocks.collect());
+        let counted = [true, false].map(|is_euro| self.counted(is_euro));
+        let (people, posts, heard) = (self.people.view(), self.posts.view(), self.posts.heard());
+        View { products, orders, stocks, people, posts, heard, sold: sold.collect(), found: found.collect(), counted }
+    }
+
+    fn counted(&self, is_euro: bool) -> Counted {
+        let of_currency = |sale: &&Sale| sale.lines.iter().any(|(_, _, price)| price.1 == is_euro);
+        let sales: Vec<&Sale> = self.sales.values().filter(of_currency).collect();
+        let are = |statuses: &[&str]| sales.iter().filter(|sale| statuses.contains(&sale.status)).count() as u64;
+        let pieces = sales.iter().flat_map(|sale| &sale.lines).map(|(_, units, _)| u64::from(*units)).sum();
+        [sales.len() as u64, are(&["cancelled"]), are(&["shipped", "delivered"]), are(&["delivered"]), pieces]
+    }
+}
+
+impl Pile {
+    fn reserved(&self) -> i64 {
+        self.promised.values().map(|(_, left)| left).sum()
+    }
+
+    /// Something happened to it. True.
+    fn moved(&mut self, more: i64, now: Timestamp) -> bool {
+        (self.on_hand, self.updated_at, self.events) = (self.on_hand + more, now, self.events + 1);
+        true
     }
 }
 
@@ -179,9 +294,20 @@ impl Sale {
 pub(super) struct View {
     products: BTreeMap<Uuid, ProductView>,
     orders: BTreeMap<Uuid, OrderView>,
+    stocks: BTreeMap<Uuid, StockView>,
+    people: PeopleView,
+    posts: PostsView,
+    heard: HeardView,
     /// Pieces and orders of each product.
     sold: Vec<(u64, u64)>,
+    /// The orders of each product.
+    found: Vec<BTreeSet<Uuid>>,
+    /// What was counted of orders in euros, and of others.
+    counted: [Counted; 2],
 }
+
+/// Orders that were placed, cancelled, shipped and delivered, and pieces that were ordered.
+pub(super) type Counted = [u64; 5];
 
 #[derive(Debug, PartialEq)]
 struct ProductView {
@@ -190,6 +316,16 @@ struct ProductView {
     price: Price,
     status: &'static str,
     registered_at: Timestamp,
+    updated_at: Timestamp,
+    revision: u64,
+}
+
+#[derive(Debug, PartialEq)]
+struct StockView {
+    sku: String,
+    warehouse: String,
+    /// On hand, and those of them that are promised.
+    pieces: (i64, i64),
     updated_at: Timestamp,
     revision: u64,
 }
@@ -209,13 +345,28 @@ struct OrderView {
 
 impl View {
     /// What these rows say. No row is there twice.
-    pub(super) fn read(orders: &[OrderRow], products: &[ProductRow], sold: Vec<(u64, u64)>) -> Self {
+    pub(super) fn read(
+        orders: &[OrderRow],
+        products: &[ProductRow],
+        levels: &[StockLevelRow],
+        (people, posts, heard): (PeopleView, PostsView, HeardView),
+        sold: Vec<(u64, u64)>,
+        found: Vec<BTreeSet<Uuid>>,
+        counted: [Counted; 2],
+    ) -> Self {
         let view = Self {
             products: products.iter().map(|row| (row.product.uuid(), product_view(row))).collect(),
-            orders: orders.iter().map(|row| (row.order.uuid(), order_view(row))).collect(),
+            orders: orders.iter().map(|row| (row.placed.order.uuid(), order_view(row))).collect(),
+            stocks: levels.iter().map(|row| (row.stock.uuid(), stock_view(row))).collect(),
+            people,
+            posts,
+            heard,
             sold,
+            found,
+            counted,
         };
         assert_eq!((view.orders.len(), view.products.len()), (orders.len(), products.len()), "a row is there twice");
+        assert_eq!(view.stocks.len(), levels.len(), "a row is there twice");
         view
     }
 
@@ -239,25 +390,38 @@ fn product_view(row: &ProductRow) -> ProductView {
     }
 }
 
+fn stock_view(row: &StockLevelRow) -> StockView {
+    let number = |pieces: Pieces| i64::try_from(pieces.number()).expect("in range");
+    StockView {
+        sku: row.sku.as_str().to_owned(),
+        warehouse: row.warehouse.as_str().to_owned(),
+        pieces: (number(row.on_hand), number(row.reserved)),
+        updated_at: row.updated_at,
+        revision: row.revision.value(),
+    }
+}
+
 fn order_view(row: &OrderRow) -> OrderView {
-    let lines = row.lines.iter().map(|line| {
+    let placed = &row.placed;
+    let lines = placed.lines.iter().map(|line| {
         let price = (line.unit_price.minor(), line.unit_price.currency() == Currency::EUR);
         (line.product.uuid(), line.sku.as_str().to_owned(), line.quantity.units(), price)
     });
     OrderView {
-        customer: row.customer.uuid(),
-        status: match row.status {
+        customer: placed.customer.uuid(),
+        status: match placed.status {
             OrderStatus::Placed => "placed",
+            OrderStatus::Confirmed => "confirmed",
             OrderStatus::Shipped => "shipped",
             OrderStatus::Delivered => "delivered",
             OrderStatus::Cancelled => "cancelled",
         },
-        total: row.total.minor(),
+        total: placed.total.minor(),
         lines: lines.collect(),
-        reason: row.cancel_reason,
-        tracking: row.tracking.as_ref().map(|tracking| tracking.as_str().to_owned()),
-        placed_at: row.placed_at,
-        updated_at: row.updated_at,
+        reason: placed.cancel_reason,
+        tracking: placed.shipments.last().and_then(|one| Some(one.tracking.as_ref()?.as_str().to_owned())),
+        placed_at: placed.placed_at,
+        updated_at: placed.updated_at,
         revision: row.revision.value(),
     }
 }

@@ -54,13 +54,19 @@ impl RowsIn {
 
     /// Changes a row behind everybody's back.
     async fn mark(&self, data: &Path) {
-        let sql = format!("UPDATE {NAME}_g1 SET tracking = '{MARK}' WHERE tracking IS NOT NULL");
+        let sql = |details: &str, kind: &str| {
+            let marked = format!("replace({details}, 'DHL 1', '{MARK}'){kind}");
+            format!("UPDATE {NAME}_g1 SET details = {marked} WHERE tracking IS NOT NULL")
+        };
         let changed = match self {
             Self::Sqlite => {
                 let connection = Connection::open(data.join("read.db")).expect("the read store's file");
-                connection.execute(&sql, []).expect("it can be changed")
+                connection.execute(&sql("details", ""), []).expect("it can be changed")
             }
-            Self::Postgres(schema) => schema.run(&format!("{sql} RETURNING status")).await.len(),
+            Self::Postgres(schema) => {
+                let sql = sql("details::text", "::jsonb");
+                schema.run(&format!("{sql} RETURNING status")).await.len()
+            }
         };
         assert_eq!(changed, 1);
     }

@@ -27,6 +27,11 @@ const AT_ONCE: usize = 6;
 const WRITERS: usize = 4;
 const STREAMS: usize = 3;
 const APPENDS: usize = 10;
+/// How long a writer asks again. Longer than a call may take, so that most appends end well in the end.
+const PATIENT: Duration = Duration::from_millis(500);
+/// How long one of the writers asks: no longer than for one call, so that outcomes stay unknown in every campaign, on a fast
+/// machine, too.
+const IMPATIENT: Duration = Duration::from_millis(150);
 
 /// What a writer knows of one append.
 struct Entry {
@@ -62,13 +67,12 @@ fn faults(double: &Double) -> Vec<(Fault, u64)> {
     ]
 }
 
-fn options(double: &Double) -> EventStoreDbOptions {
+fn options(double: &Double, append_budget: Duration) -> EventStoreDbOptions {
     let mut options = hasty(&format!("{}&discoveryInterval=5", double.connection_string()));
     options.call_timeout = Duration::from_millis(200);
     options.open_deadline = PATIENCE;
     options.read_budget = PATIENCE;
-    // Short enough that some outcomes stay unknown.
-    options.append_budget = Duration::from_millis(500);
+    options.append_budget = append_budget;
     options.retry_pauses = (Duration::from_millis(5), Duration::from_millis(50));
     options.poll_interval = PATIENCE;
     options
@@ -105,7 +109,8 @@ async fn run(seed: u64, tally: &Mutex<Tally>) -> Result<(), String> {
     let repeats = [Repeats::Whole, Repeats::WithoutPosition, Repeats::AsConflict][random.index(3)];
     let server = Options { repeats, ..short() };
     let double = Double::start(Arc::new(MemoryEventStore::new()), server).await;
-    let stores = join_all((0..WRITERS).map(|_| open(options(&double)))).await;
+    let budgets = (0..WRITERS).map(|writer| if writer == 0 { IMPATIENT } else { PATIENT });
+    let stores = join_all(budgets.map(|budget| open(options(&double, budget)))).await;
     let streams: Vec<_> = (0..STREAMS).map(|_| stream("order")).collect();
     for (fault, every) in faults(&double) {
         double.faults().plan(Plan::new(Operation::Append, fault).always().one_in(every, random.fork()));

@@ -137,11 +137,36 @@ async fn an_event_that_does_not_come_in_time_is_not_taken_for_one_that_is_not_th
         double.faults().plan(Plan::new(operation, Fault::HangBefore).always());
         let found = store.event_at(written).await;
         assert!(matches!(found, Err(StoreError::Unavailable(_))), "{operation:?}: {found:?}");
+        let place = store.locate(written).await;
+        assert!(matches!(place, Err(StoreError::Unavailable(_))), "{operation:?}: {place:?}");
         assert!(double.faults().fired_at(operation, FaultKind::HangBefore) > before, "{operation:?}");
         double.faults().clear();
         double.faults().release();
         let found = store.event_at(written).await.expect("it answers again");
         assert_eq!(found.expect("it is there").position, written);
+        assert_eq!(store.locate(written).await, Ok(Whereabouts::Inside));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_position_is_located_by_one_request_and_nothing_is_read_from_beyond_the_end() {
+    let (double, store) = quiet_pair().await;
+    let written = store.append(fresh(2)).await.expect("written").positions[1];
+    store.tail().wait_for(|tail| *tail >= written).await.expect("the tail goes on");
+    double.faults().plan(Plan::new(Operation::Read, Fault::Delay(Duration::ZERO)).always());
+    let cases = [
+        (Position::START, Whereabouts::Inside, 0),
+        (written, Whereabouts::Inside, 1),
+        (Position::new(written.value() - 1), Whereabouts::Nowhere, 1),
+        // The one request is for the head.
+        (Position::new(written.value() + 1), Whereabouts::Beyond { head: written }, 1),
+        (Position::new(u64::MAX), Whereabouts::Beyond { head: written }, 1),
+    ];
+    for (position, place, requests) in cases {
+        let before = double.faults().fired_at(Operation::Read, FaultKind::Delay);
+        assert_eq!(store.locate(position).await, Ok(place), "{position}");
+        let asked = double.faults().fired_at(Operation::Read, FaultKind::Delay) - before;
+        assert_eq!(asked, requests, "{position}");
     }
 }
 
@@ -197,5 +222,6 @@ async fn a_position_inside_an_event_is_an_error_and_no_loop() {
     let inside = Position::new(store.head().await.expect("a head").value() - 1);
     let page = tokio::time::timeout(PATIENCE, store.read_all(inside, &TypeFilter::All, 10)).await.expect("an end");
     assert!(matches!(page, Err(StoreError::Format(_))), "{page:?}");
+    assert_eq!(store.locate(inside).await, Ok(Whereabouts::Nowhere));
     drop(double);
 }

@@ -17,13 +17,17 @@ use tests::{
 };
 use uuid::Uuid;
 
+use super::social::{self, pair_data, post_data};
+
 /// How many orders the history has; there are about twice as many events.
 const ORDERS: u64 = 3_000;
 const PRODUCTS: u64 = 20;
 const CUSTOMERS: u128 = 50;
+pub(super) const PEOPLE: u64 = 20;
 /// Events behind one that nobody understands: more than are released at once.
 const EVENTS_BEHIND: u32 = 300;
-const AT: &str = "2026-01-02T03:04:05.678901Z";
+/// When everything happens.
+pub(super) const AT: &str = "2026-01-02T03:04:05.678901Z";
 
 /// A data directory, and who is known there.
 #[derive(Debug)]
@@ -158,6 +162,14 @@ fn history(events: &EventsDb<'_>) {
             json!({ "product": product, "sku": sku, "name": format!("The {sku}"), "price": price(1_990), "at": AT });
         events.append("product", *product, "product.registered.v1", &data.to_string());
     }
+    for number in 0..PRODUCTS {
+        let received = json!({ "sku": format!("POT-{number}"), "warehouse": "main", "pieces": 1_000 });
+        on_stock(events, number, "stock.received.v1", received);
+    }
+    for number in 0..PEOPLE {
+        person(events, number);
+    }
+    social::history(events);
     for number in 0..ORDERS {
         let order = Uuid::from_u128(0xbbbb_0000_0000 + u128::from(number));
         place(events, order, &products, &mut random);
@@ -166,12 +178,42 @@ fn history(events: &EventsDb<'_>) {
         if number % 2 == 1 {
             step(events, earlier, random.below(4));
         }
+        // So does what was promised to an order: it is gone, or it is free again.
+        if number % 3 == 0 {
+            let (stock, pieces) = (number / 3 % PRODUCTS, 1 + i64_of(number % 4));
+            let promised = json!({ "order": order, "pieces": pieces, "until": AT });
+            on_stock(events, stock, "stock.reserved.v1", promised);
+            let moved = json!({ "order": order, "pieces": pieces, "reason": "expired" });
+            match number % 4 {
+                0 => on_stock(events, stock, "stock.committed.v1", moved),
+                1 => on_stock(events, stock, "stock.released.v1", moved),
+                _ => on_stock(events, stock, "stock.adjusted.v1", json!({ "change": 2 - pieces, "reason": "counted" })),
+            }
+        }
         if number % 25 == 0 {
             let (product, _) = &products[random.index(products.len())];
             let changed = json!({ "product": product, "price": price(1_000 + i64_of(number)), "at": AT });
             events.append("product", *product, "product.price_changed.v1", &changed.to_string());
         }
     }
+}
+
+/// Somebody becomes visible, and half of them change their mind about how.
+fn person(events: &EventsDb<'_>, number: u64) {
+    let user = social::user(number);
+    events.append("profile", user, "profile.created.v1", &profile_data(user, &format!("person_{number}"), "Tea."));
+    if number % 2 == 1 {
+        events.append("profile", user, "profile.updated.v1", &profile_data(user, "", "Tea.\nAnd cake."));
+        events.append("profile", user, "profile.handle_changed.v1", &profile_data(user, &format!("tea_{number}"), ""));
+    }
+}
+
+/// All that any event of a profile says; what is not its business is not read.
+fn profile_data(user: Uuid, handle: &str, biography: &str) -> String {
+    let data = json!({
+        "user": user, "handle": handle, "former": "somebody", "name": "Somebody", "biography": biography, "at": AT,
+    });
+    data.to_string()
 }
 
 fn place(events: &EventsDb<'_>, order: Uuid, products: &[(Uuid, String)], random: &mut Random) {
@@ -211,7 +253,19 @@ fn step(events: &EventsDb<'_>, order: Uuid, which: u64) {
     }
 }
 
-/// Two orders and a product with an event that nobody understands, and others behind it.
+/// Something happened to the stock of this product.
+fn on_stock(events: &EventsDb<'_>, product: u64, kind: &str, data: Value) {
+    let stock = Uuid::from_u128(0xdddd_0000 + u128::from(product));
+    events.append("stock", stock, kind, &stock_data(stock, data).to_string());
+}
+
+fn stock_data(stock: Uuid, mut data: Value) -> Value {
+    (data["stock"], data["at"]) = (json!(stock), json!(AT));
+    data
+}
+
+/// Two orders, a product, a stock, somebody, what they said and whom they mute, with an event that nobody understands, and
+/// others behind it.
 fn add_poison(events: &EventsDb<'_>) -> Vec<Poison> {
     const BROKEN: &str = "{\"broken\":1}";
     let sold = [(Uuid::from_u128(0xaaaa_0000), "POT-0".to_owned())];
@@ -224,14 +278,19 @@ fn add_poison(events: &EventsDb<'_>) -> Vec<Poison> {
     let delivered = json!({ "order": order, "at": AT }).to_string();
     events.append("order", order, "order.delivered.v1", &delivered);
     let mended = json!({ "order": order, "tracking": null, "at": AT }).to_string();
-    poison.push(Poison { position, key: order, projections: vec!["order_summary"], mended });
+    poison.push(Poison { position, key: order, projections: vec!["order_stats", "order_summary"], mended });
 
     let order = SystemIds.fresh();
     place(events, order, &sold, &mut random);
     let position = events.append("order", order, "order.cancelled.v2", BROKEN);
     let mended = json!({ "order": order, "reason": "out_of_stock", "at": AT }).to_string();
     events.append("order", order, "order.cancelled.v2", &mended);
-    poison.push(Poison { position, key: order, projections: vec!["order_summary", "product_sales"], mended });
+    poison.push(Poison {
+        position,
+        key: order,
+        projections: vec!["order_stats", "order_summary", "product_sales"],
+        mended,
+    });
 
     let product = SystemIds.fresh();
     let sku = format!("CUP-{:X}", product.as_u128());
@@ -243,6 +302,37 @@ fn add_poison(events: &EventsDb<'_>) -> Vec<Poison> {
         events.append("product", product, "product.price_changed.v1", &changed(200 + i64::from(number)));
     }
     poison.push(Poison { position, key: product, projections: vec!["product_catalog"], mended: changed(150) });
+
+    let stock = SystemIds.fresh();
+    let received = json!({ "sku": format!("CUP-{:X}", stock.as_u128()), "warehouse": "main", "pieces": 10 });
+    events.append("stock", stock, "stock.received.v1", &stock_data(stock, received).to_string());
+    let position = events.append("stock", stock, "stock.reserved.v1", BROKEN);
+    let moved = json!({ "order": order, "pieces": 4, "until": AT });
+    let mended = stock_data(stock, moved).to_string();
+    events.append("stock", stock, "stock.committed.v1", &mended);
+    poison.push(Poison { position, key: stock, projections: vec!["stock_level"], mended });
+
+    let user = SystemIds.fresh();
+    let handle = format!("person_{:x}", user.as_u128());
+    events.append("profile", user, "profile.created.v1", &profile_data(user, &handle, ""));
+    let position = events.append("profile", user, "profile.updated.v1", BROKEN);
+    events.append("profile", user, "profile.handle_changed.v1", &profile_data(user, &format!("{handle}_b"), ""));
+    let mended = profile_data(user, "", "Tea.");
+    poison.push(Poison { position, key: user, projections: vec!["profile_directory"], mended });
+
+    let post = SystemIds.fresh();
+    events.append("post", post, "post.published.v1", &post_data(post, user, "#tea"));
+    let position = events.append("post", post, "post.edited.v1", BROKEN);
+    events.append("post", post, "post.edited.v1", &post_data(post, user, "#cake at last"));
+    let mended = post_data(post, user, "#tea #cake");
+    poison.push(Poison { position, key: post, projections: vec!["post_board", "social_graph"], mended });
+
+    let pair = SystemIds.fresh();
+    let mended = pair_data(user, social::user(0), "");
+    events.append("follow", pair, "follow.followed.v1", &mended);
+    let position = events.append("follow", pair, "follow.muted.v1", BROKEN);
+    events.append("follow", pair, "follow.blocked.v1", &mended);
+    poison.push(Poison { position, key: pair, projections: vec!["social_graph"], mended });
     poison
 }
 

@@ -5,22 +5,30 @@ use std::{
     process::{Child, ExitStatus, Stdio},
     sync::mpsc,
     thread,
+    time::Duration,
 };
 
 use serde_json::{Value, json};
 use tests::{
+    client::Client,
     events_db,
     log::LoggedEvent,
     profile::is_cluster,
     server::{PATIENCE, Server, Start, eventually, send_signal, temp_dir},
     shop,
 };
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::Shop;
 
-/// So many that a rebuild takes much longer than a command needs to start.
+/// So many that a rebuild takes longer than a command needs to be interrupted.
 const ORDERS: u128 = 30_000;
+/// How much of the time a rebuild works while somebody changes something, in percent: it lasts as long as that goes on,
+/// however fast the machine and however slow the commands beside it are.
+const SHARE: &str = "10";
+/// Well within the second for which a change counts as traffic.
+const BETWEEN_CHANGES: Duration = Duration::from_millis(100);
 
 /// A running `millrace`, until it is dropped.
 struct Running {
@@ -86,15 +94,37 @@ async fn shop_of_many() -> Shop {
             events.append("order", key, &placed.kind, &data.to_string());
         }
     });
-    let mut shop = Shop { data, server: None, asks: true };
-    shop.start().await;
-    eventually("everything is read", async || (shop.projection("order_summary")["lagEvents"] == 0).then_some(())).await;
+    let environment = vec![("MILLRACE_PROJECTIONS__REBUILD_SHARE".to_owned(), SHARE.to_owned())];
+    let server = Server::start_in(data.path(), Start { environment, ..Start::default() }).await;
+    let shop = Shop { data, server: Some(server), asks: true };
+    // It takes the time that it takes, as long as it goes on.
+    let mut lag = u64::MAX;
+    while lag > 0 {
+        lag = eventually("more is read", async || {
+            let now = shop.projection("order_summary")["lagEvents"].as_u64().expect("a number");
+            (now < lag).then_some(now)
+        })
+        .await;
+    }
     shop
+}
+
+/// Changes what is no order's, again and again, until it is dropped.
+fn traffic(operator: Client) -> JoinSet<()> {
+    let mut traffic = JoinSet::new();
+    traffic.spawn(async move {
+        for number in 0_u64.. {
+            shop::register(&operator, &format!("POT-{number}")).await;
+            tokio::time::sleep(BETWEEN_CHANGES).await;
+        }
+    });
+    traffic
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_order_joins_the_rebuild_that_runs_and_an_interruption_leaves_it_running() {
     let mut shop = shop_of_many().await;
+    let traffic = traffic(shop.server.as_ref().expect("it runs").operator());
     let mut first = Running::start(&shop, "projections rebuild order_summary");
     let progress = first.notes.recv_timeout(PATIENCE).expect("its progress is shown");
     assert!(progress.starts_with("order_summary: ") && progress.contains(" events, "), "{progress}");
@@ -104,9 +134,11 @@ async fn a_second_order_joins_the_rebuild_that_runs_and_an_interruption_leaves_i
     shop.refused("projections rebuild order_summary product_sales", 1, "ALREADY_REBUILDING");
     shop.refused("projections rollback order_summary", 1, "ALREADY_REBUILDING");
     let second = Running::start(&shop, "projections rebuild order_summary");
+    second.notes.recv_timeout(PATIENCE).expect("its progress is shown");
     let (status, complaint) = first.interrupted().await;
     assert_eq!(status.code(), Some(1), "{complaint}");
     assert!(complaint.contains("error[REBUILD_GOES_ON]: the rebuild of order_summary goes on"), "{complaint}");
+    drop(traffic);
     let done = format!("order_summary serves generation 2: {} events in ", ORDERS + 1);
     assert!(second.next().starts_with(&done));
     assert_eq!(shop.projection("order_summary")["generation"], 2);

@@ -5,17 +5,24 @@ use toml::Table;
 use super::{CRATES, read, report};
 
 /// What the domain may use, and for what. Nothing that reads a clock, draws a number or does IO.
-const DOMAIN_USES: [(&str, &str); 6] = [
+const DOMAIN_USES: [(&str, &str); 13] = [
+    ("caseless", "case folding"),
     ("chrono", "moments"),
+    ("imbl", "maps that are cheap to clone, for states that are large"),
     ("iso_currency", "the currencies and their minor units"),
     ("serde", "events as data"),
     ("serde_json", "upcasters work on JSON"),
     ("thiserror", "rejections are errors"),
+    ("unicode-ident", "what words are made of"),
+    ("unicode-normalization", "what is the same text"),
+    ("unicode-security", "which handles could be mistaken"),
+    ("unicode-segmentation", "what readers count as characters"),
+    ("url", "addresses of pictures"),
     ("uuid", "ids"),
 ];
 
 /// What the domain's tests may use besides.
-const DOMAIN_TESTS_USE: [(&str, &str); 1] = [("proptest", "arithmetic holds for every amount")];
+const DOMAIN_TESTS_USE: [(&str, &str); 1] = [("proptest", "rules hold for whatever comes")];
 
 /// The crates that may have a SQL driver: the adapters' one, and the tests, which damage files on purpose.
 const DRIVER_OWNERS: [&str; 2] = ["infrastructure", "tests"];

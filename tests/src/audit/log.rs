@@ -2,10 +2,10 @@
 
 use std::{collections::HashSet, path::Path, sync::Arc};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use rusqlite::{Connection, OpenFlags, Row};
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 use uuid::Uuid;
 
 /// One event.
@@ -68,6 +68,8 @@ pub enum Happened {
         name: String,
         /// Its price.
         price: (i64, String),
+        /// Whether its pieces are counted.
+        is_stocked: bool,
         /// When.
         at: i64,
     },
@@ -83,6 +85,129 @@ pub enum Happened {
         /// When.
         at: i64,
     },
+    /// Somebody became visible to others.
+    Created {
+        /// Under which handle.
+        handle: String,
+        /// And name.
+        name: String,
+        /// What they say of themselves.
+        biography: String,
+        /// When.
+        at: i64,
+    },
+    /// They say other things of themselves.
+    Updated {
+        /// The new name.
+        name: String,
+        /// The new words.
+        biography: String,
+        /// When.
+        at: i64,
+    },
+    /// They took another handle.
+    HandleChanged {
+        /// The new one.
+        handle: String,
+        /// When.
+        at: i64,
+    },
+    /// Somebody said something; a part of it is as it is written.
+    Published {
+        /// Who.
+        author: Uuid,
+        /// What.
+        content: Value,
+        /// To whom.
+        visibility: String,
+        /// In answer to what.
+        reply: Value,
+        /// About what.
+        quoted: Value,
+        /// When, as it is written.
+        at: String,
+    },
+    /// They say it otherwise.
+    Edited {
+        /// Who.
+        author: Uuid,
+        /// All that it says from now on.
+        content: Value,
+        /// When, as it is written.
+        at: String,
+    },
+    /// Somebody showed a post to others.
+    Reposted {
+        /// Who.
+        author: Uuid,
+        /// Which.
+        of: Uuid,
+        /// Whose.
+        of_author: Uuid,
+        /// When, as it is written.
+        at: String,
+    },
+    /// A post was taken back.
+    Deleted {
+        /// By whom.
+        author: Uuid,
+        /// When, as it is written.
+        at: String,
+    },
+    /// Somebody did something that concerns feeds.
+    Social {
+        /// Who.
+        by: Uuid,
+        /// What.
+        what: Social,
+        /// When, in microseconds.
+        at: i64,
+    },
+    /// Pieces came in.
+    Received {
+        /// Of what.
+        sku: String,
+        /// Where.
+        warehouse: String,
+        /// How many.
+        pieces: i64,
+        /// When.
+        at: i64,
+    },
+    /// The pieces of a stock moved: so many more are on hand, so many more are promised.
+    Moved {
+        /// On hand.
+        on_hand: i64,
+        /// Promised.
+        reserved: i64,
+        /// When.
+        at: i64,
+    },
+}
+
+/// What people are to each other, and to posts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Social {
+    /// They follow somebody.
+    Followed(Uuid),
+    /// They follow them no longer, since they wanted so.
+    Unfollowed(Uuid),
+    /// They follow them no longer, since one of the two blocked the other.
+    Parted(Uuid),
+    /// They block somebody.
+    Blocked(Uuid),
+    /// They block them no longer.
+    Unblocked(Uuid),
+    /// They do not want to hear of somebody.
+    Muted(Uuid),
+    /// They do again.
+    Unmuted(Uuid),
+    /// They like a post.
+    Liked(Uuid),
+    /// They like it no longer.
+    Unliked(Uuid),
+    /// They looked into their inbox.
+    Looked,
 }
 
 /// The whole log, from the first event on.
@@ -173,40 +298,107 @@ struct Data<'a> {
     reason: Option<String>,
     tracking: Option<String>,
     sku: Option<String>,
+    warehouse: Option<String>,
+    pieces: Option<i64>,
+    change: Option<i64>,
     name: Option<String>,
     price: Option<Amount>,
+    is_stocked: Option<bool>,
+    handle: Option<String>,
+    biography: Option<String>,
+    author: Option<Uuid>,
+    content: Option<Value>,
+    visibility: Option<String>,
+    reply: Option<Value>,
+    quoted: Option<Value>,
+    of: Option<Uuid>,
+    of_author: Option<Uuid>,
+    post: Option<Uuid>,
+    by: Option<Uuid>,
+    whom: Option<Uuid>,
+    user: Option<Uuid>,
     at: Option<DateTime<Utc>>,
 }
 
+/// What no read model reads.
+const UNREAD: [&str; 3] = ["operator.", "handle.", "inbox.preferences_changed."];
+
 /// What the data says; none if it does not say what an event of this type has to say.
 fn parse(kind: &str, data: &str) -> Option<Happened> {
-    if kind.starts_with("operator.") {
+    if UNREAD.iter().any(|prefix| kind.starts_with(prefix)) {
         return None;
     }
     let data: Data<'_> = serde_json::from_str(data).ok()?;
+    let moment = data.at?.to_rfc3339_opts(SecondsFormat::AutoSi, true);
     let at = data.at?.timestamp_micros();
     let amount = |amount: Amount| (amount.minor, amount.currency);
+    let social = |by: Option<Uuid>, what: Social| Some(Happened::Social { by: by?, what, at });
     Some(match kind {
-        "order.placed.v1" => {
+        "order.placed.v1" | "order.placed.v2" => {
             let lines = data.lines?.get();
             let parsed: Vec<Line> = serde_json::from_str(lines).ok()?;
+            let mut stored: Value = serde_json::from_str(lines).ok()?;
+            for line in stored.as_array_mut()? {
+                // The first version knew no stock.
+                line.as_object_mut()?.entry("is_stocked").or_insert(false.into());
+            }
             Happened::Placed {
                 customer: data.customer?,
                 // The table holds them with the fields in the order of their names.
-                lines: serde_json::from_str::<serde_json::Value>(lines).ok()?.to_string().into(),
+                lines: stored.to_string().into(),
                 units: parsed.into_iter().map(|line| (line.product, line.quantity)).collect(),
                 total: amount(data.total?),
                 at,
             }
         }
         "order.cancelled.v2" => Happened::Cancelled { reason: data.reason?, at },
-        "order.shipped.v1" => Happened::Shipped { tracking: data.tracking, at },
+        "order.shipped.v1" | "order.shipped.v2" => Happened::Shipped { tracking: data.tracking, at },
         "order.delivered.v1" => Happened::Delivered { at },
-        "product.registered.v1" => {
-            Happened::Registered { sku: data.sku?, name: data.name?, price: amount(data.price?), at }
+        "product.registered.v1" | "product.registered.v2" => {
+            let is_stocked = data.is_stocked.unwrap_or(false);
+            Happened::Registered { sku: data.sku?, name: data.name?, price: amount(data.price?), is_stocked, at }
         }
         "product.price_changed.v1" => Happened::PriceChanged { price: amount(data.price?), at },
         "product.retired.v1" => Happened::Retired { at },
+        "profile.created.v1" => {
+            Happened::Created { handle: data.handle?, name: data.name?, biography: data.biography?, at }
+        }
+        "profile.updated.v1" => Happened::Updated { name: data.name?, biography: data.biography?, at },
+        "profile.handle_changed.v1" => Happened::HandleChanged { handle: data.handle?, at },
+        "post.published.v1" => Happened::Published {
+            author: data.author?,
+            content: data.content?,
+            visibility: data.visibility?,
+            reply: data.reply.unwrap_or_default(),
+            quoted: data.quoted.unwrap_or_default(),
+            at: moment,
+        },
+        "post.edited.v1" => Happened::Edited { author: data.author?, content: data.content?, at: moment },
+        "post.reposted.v1" => {
+            Happened::Reposted { author: data.author?, of: data.of?, of_author: data.of_author?, at: moment }
+        }
+        "post.deleted.v1" => Happened::Deleted { author: data.author?, at: moment },
+        "follow.followed.v1" => social(data.by, Social::Followed(data.whom?))?,
+        "follow.unfollowed.v1" => match data.reason?.as_str() {
+            "asked" => social(data.by, Social::Unfollowed(data.whom?))?,
+            "blocked" => social(data.by, Social::Parted(data.whom?))?,
+            _ => return None,
+        },
+        "follow.blocked.v1" => social(data.by, Social::Blocked(data.whom?))?,
+        "follow.unblocked.v1" => social(data.by, Social::Unblocked(data.whom?))?,
+        "follow.muted.v1" => social(data.by, Social::Muted(data.whom?))?,
+        "follow.unmuted.v1" => social(data.by, Social::Unmuted(data.whom?))?,
+        "reaction.liked.v1" => social(data.by, Social::Liked(data.post?))?,
+        "reaction.unliked.v1" => social(data.by, Social::Unliked(data.post?))?,
+        "inbox.seen.v1" | "inbox.read.v1" => social(data.user, Social::Looked)?,
+        "stock.received.v1" => {
+            Happened::Received { sku: data.sku?, warehouse: data.warehouse?, pieces: data.pieces?, at }
+        }
+        "stock.adjusted.v1" => Happened::Moved { on_hand: data.change?, reserved: 0, at },
+        "stock.reserved.v1" => Happened::Moved { on_hand: 0, reserved: data.pieces?, at },
+        "stock.released.v1" => Happened::Moved { on_hand: 0, reserved: -data.pieces?, at },
+        "stock.committed.v1" => Happened::Moved { on_hand: -data.pieces?, reserved: -data.pieces?, at },
+        "stock.restocked.v1" => Happened::Moved { on_hand: data.pieces?, reserved: 0, at },
         other => panic!("the audit does not know {other}"),
     })
 }

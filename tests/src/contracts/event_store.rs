@@ -14,7 +14,7 @@ use infrastructure::{
     event_store::{
         APPEND_BYTES_MAX, APPEND_EVENTS_MAX, Append, AppendError, Appended, Direction, EVENT_BYTES_MAX, EventStore,
         ExpectedRevision, Name, NewEvent, PAGE_EVENTS_MAX, Position, RecordedEvent, Revision, StreamId, Subscription,
-        TypeFilter,
+        TypeFilter, Whereabouts,
     },
 };
 use uuid::Uuid;
@@ -48,6 +48,7 @@ macro_rules! event_store_cases {
                 an_append_at_the_limits_is_taken,
                 the_tail_never_runs_ahead_of_what_can_be_read,
                 the_tail_shows_the_last_position_in_the_end,
+                a_position_that_was_given_out_lies_in_the_log_and_no_other_number_does,
                 an_empty_log_has_no_events_and_starts_before_the_first,
                 a_stream_that_does_not_exist_is_empty,
                 a_stream_is_read_forwards_in_pages,
@@ -464,6 +465,28 @@ pub async fn the_tail_shows_the_last_position_in_the_end(store: Store) {
         tail.wait_for(|tail| *tail >= last).await.unwrap();
         assert_eq!(*tail.borrow(), last);
     }
+}
+
+// Promise 10.
+
+pub async fn a_position_that_was_given_out_lies_in_the_log_and_no_other_number_does(store: Store) {
+    let mut head = Position::START;
+    for round in 0..3 {
+        let given_out: HashSet<_> = whole_log(&*store).await.iter().map(|event| event.position).collect();
+        for position in given_out.into_iter().chain([Position::START, store.head().await.unwrap()]) {
+            assert_eq!(store.locate(position).await, Ok(Whereabouts::Inside), "{position} in round {round}");
+        }
+        for beyond in [head.value() + 1, head.value() + 1_000_000, u64::MAX] {
+            let place = store.locate(Position::new(beyond)).await;
+            assert_eq!(place, Ok(Whereabouts::Beyond { head }), "{beyond} in round {round}");
+        }
+        head = store.append(append(&stream("order"), 0, events(2))).await.unwrap().positions[1];
+    }
+    // Where positions are counters, the one before the last is that of the event before it.
+    let before = Position::new(head.value() - 1);
+    let is_given_out = whole_log(&*store).await.iter().any(|event| event.position == before);
+    let place = if is_given_out { Whereabouts::Inside } else { Whereabouts::Nowhere };
+    assert_eq!(store.locate(before).await, Ok(place));
 }
 
 // Reading.

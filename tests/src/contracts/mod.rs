@@ -16,8 +16,10 @@
 pub mod durable_event_store;
 pub mod durable_read_store;
 pub mod event_store;
+pub mod payment_gateway;
 pub mod read_store;
 pub mod shared_read_store;
+pub mod snapshot_store;
 
 /// One test of each case of a suite, in a module named like the adapter.
 #[macro_export]

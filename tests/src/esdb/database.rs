@@ -16,8 +16,8 @@ use domain::Timestamp;
 use infrastructure::{
     clock::{Clock as _, IdSource as _, SystemClock, SystemIds},
     event_store::{
-        Append, Batch, EventStore, ExpectedRevision, MemoryEventStore, NewEvent, Position, RecordedEvent, Revision,
-        StoreError, Subscription, TypeFilter,
+        Append, Batch, EventStore, ExpectedRevision, MemoryEventStore, NewEvent, Position, StoreError, Subscription,
+        TypeFilter,
     },
 };
 use tokio::{
@@ -99,13 +99,10 @@ impl Database {
         loop {
             let page =
                 self.engine.read_all(after, &TypeFilter::All, PAGE_EVENTS).await.expect("the engine can be read");
-            for RecordedEvent { stream, revision, id, type_name, recorded_at, metadata, data, .. } in page.events {
-                let event = NewEvent { id, type_name, at: recorded_at, metadata, data };
-                let before = revision.value().checked_sub(1).map(Revision::new);
-                let expected = before.map_or(ExpectedRevision::NoStream, ExpectedRevision::Exact);
-                copy.append(Append { stream, expected, events: vec![event].into() })
-                    .await
-                    .expect("what one engine held another one takes");
+            for event in page.events {
+                let (stream, expected) = (event.stream.clone(), ExpectedRevision::after(event.revision.previous()));
+                let events = [NewEvent::from(event)].into();
+                copy.append(Append { stream, expected, events }).await.expect("what one engine held another one takes");
             }
             if page.is_end {
                 return Arc::new(copy);
