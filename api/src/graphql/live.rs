@@ -105,6 +105,27 @@ where
     deliver_as_they_come(stream::iter(messages).map(Ok), reporter)
 }
 
+/// The replay for who brings a position: what was missed after it up to `until`, then `CaughtUp`. Who brings none has missed
+/// nothing. `CaughtUp` is never before the position that was brought, or its cursor would lead back.
+pub(super) async fn replay<U, M>(
+    context: &Context<'_>,
+    after: Option<PositionToken>,
+    until: Position,
+    reporter: LiveReporter,
+    missed: impl FnOnce(Position) -> M,
+) -> Result<Updates<U>, Error>
+where
+    U: Update,
+    M: Stream<Item = Result<U, Error>> + Send + 'static,
+{
+    let Some(after) = resume_position(context, after).await? else {
+        return Ok(deliver([CaughtUp::new(until).into()], reporter));
+    };
+    reporter.starts_after(after);
+    let caught_up = stream::iter([Ok(CaughtUp::new(after.max(until)).into())]);
+    Ok(deliver_as_they_come(missed(after).chain(caught_up), reporter))
+}
+
 /// Delivers messages as they come; each is reported right before it goes out.
 pub(super) fn deliver_as_they_come<U: Update>(
     messages: impl Stream<Item = Result<U, Error>> + Send + 'static,

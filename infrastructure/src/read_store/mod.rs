@@ -4,7 +4,8 @@
 //! Text stands in projections/src/*/sql.rs and query.rs, infrastructure/src/lease/sql.rs,
 //! process/sql.rs and snapshot_store/sql.rs only. Values are typed; each engine maps them to its own types (SQLite: uuid
 //! as 16-byte BLOB, timestamp as microseconds since 1970, JSON as TEXT). Tables declare their columns as `UUID`,
-//! `TIMESTAMPTZ`, `BIGINT`, `TEXT` and `JSONB`, which both engines accept.
+//! `TIMESTAMPTZ`, `BIGINT`, `TEXT` and `JSONB`, which both engines accept. A key of several columns is named at the end of
+//! the table, as `PRIMARY KEY (…)`: SQLite then keeps the table in the order of that key.
 //!
 //! Text is compared and sorted by its bytes. On SQLite that is so anyway; the PostgreSQL adapter sees to it by making
 //! each column that a `CREATE TABLE` or `ALTER TABLE` declares as `TEXT` with `COLLATE "C"`.

@@ -6,7 +6,7 @@ use infrastructure::read_store::{Statement, Value};
 use super::{NAME, SocialGraph, VERSION, people::sql as people, posts::sql as posts};
 use uuid::Uuid;
 
-use crate::{Decoded, Invariant, SetChange, Tables};
+use crate::{Decoded, Invariant, SetChange, Tables, bookkeeping::number_of};
 
 /// People and their numbers.
 const PEOPLE: &str = "people";
@@ -97,7 +97,7 @@ impl<const LARGE: i64, const WIDE: i64, const CHUNK: i64> SetChange for SocialGr
     }
 
     fn changes(event: &Decoded, tables: &Tables) -> Vec<Statement> {
-        let position = i64::try_from(event.position.value()).unwrap_or(NEVER);
+        let position = number_of(event.position);
         let change = Change { names: Names::of(tables), position, large: LARGE, wide: WIDE, chunk: CHUNK };
         match &event.event {
             Event::Follow(happened) => people::between(&change, happened),

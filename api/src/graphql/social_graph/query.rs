@@ -4,16 +4,8 @@ use async_graphql::{Context, Error, Object};
 use domain::values::Hashtag;
 use projections::social_graph::FeedPage;
 
-use super::{
-    PostConnection,
-    lists::{Part, posts},
-};
-use crate::graphql::{
-    PositionToken,
-    call::{services, viewer},
-    connection::Cursor,
-    read::{query_error, ready_tables},
-};
+use super::{PostConnection, lists::List};
+use crate::graphql::{PositionToken, connection::Cursor};
 
 /// `homeFeed` and `hashtag`.
 #[derive(Debug, Default)]
@@ -31,12 +23,8 @@ impl SocialGraphQuery {
         after: Option<Cursor>,
         min_position: Option<PositionToken>,
     ) -> Result<PostConnection, Error> {
-        const LIST: &str = "homeFeed";
-        let reader = viewer(context)?.user();
-        let part = Part::of(LIST, first, after)?;
-        let graph = ready_tables(context, &services(context).read_models.social_graph, min_position).await?;
-        let page = graph.home_feed(reader, part.after, part.first).await.map_err(query_error)?;
-        posts(context, LIST, part, page).await
+        let list = List::asked(context, "homeFeed", (first, after), min_position).await?;
+        list.posts(context, list.graph.home_feed(list.viewer, list.after, list.first).await).await
     }
 
     /// The posts with this hashtag (with or without `#`, in whatever case) that everybody may see, newest first.
@@ -49,15 +37,13 @@ impl SocialGraphQuery {
         after: Option<Cursor>,
         min_position: Option<PositionToken>,
     ) -> Result<PostConnection, Error> {
-        let viewer = viewer(context)?.user();
         // What is no hashtag is on no post.
         let Ok(tag) = Hashtag::parse(tag.strip_prefix('#').unwrap_or(&tag)) else {
-            return posts(context, "hashtag", Part::of("hashtag", first, None)?, FeedPage::default()).await;
+            let list = List::asked(context, "hashtag", (first, None), min_position).await?;
+            let nothing = FeedPage { as_of: list.graph.position(), ..FeedPage::default() };
+            return list.posts(context, Ok(nothing)).await;
         };
-        let list = format!("hashtag:{tag}");
-        let part = Part::of(&list, first, after)?;
-        let graph = ready_tables(context, &services(context).read_models.social_graph, min_position).await?;
-        let page = graph.tagged(&tag, viewer, part.after, part.first).await.map_err(query_error)?;
-        posts(context, &list, part, page).await
+        let list = List::asked(context, format!("hashtag:{tag}"), (first, after), min_position).await?;
+        list.posts(context, list.graph.tagged(&tag, list.viewer, list.after, list.first).await).await
     }
 }

@@ -1,12 +1,19 @@
 //! Live feeds and live posts.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
 
 use async_graphql::{Context, Error, ID, SimpleObject, Subscription};
 use domain::values::{PostId, UserId};
-use futures_util::{Stream, StreamExt as _, stream};
+use futures_util::{Stream, stream};
 use infrastructure::event_store::Position;
-use projections::{QueryError, ReadModels, Served, ServedTables, post_board::PostBoard, social_graph::SocialGraph};
+use projections::{
+    QueryError, ReadModels, Served, ServedTables,
+    post_board::PostBoard,
+    social_graph::{Entry, SocialGraph, Watcher},
+};
 
 use crate::{
     engine::LivePhase,
@@ -14,7 +21,7 @@ use crate::{
     graphql::{
         PositionToken,
         call::{services, viewer},
-        live::{CaughtUp, Update, Updates, deliver_as_they_come, interrupted, reporter, resume_position, updates},
+        live::{Update, Updates, deliver_as_they_come, interrupted, replay, reporter, updates},
         node::local,
         post::{self, PostObject},
         read::query_error,
@@ -89,14 +96,7 @@ impl SocialGraphSubscription {
             }
             LivePhase::Replay { until } => {
                 let until = *until;
-                let caught_up = stream::iter([Ok(CaughtUp::new(until).into())]);
-                match resume_position(context, after).await? {
-                    None => deliver_as_they_come(caught_up, reporter),
-                    Some(after) => {
-                        reporter.starts_after(after);
-                        deliver_as_they_come(feed.missed(after, until).chain(caught_up), reporter)
-                    }
-                }
+                replay(context, after, until, reporter, |after| feed.missed(after, until)).await?
             }
         };
         Ok(updates)
@@ -127,15 +127,8 @@ impl SocialGraphSubscription {
             }
             LivePhase::Replay { until } => {
                 let until = *until;
-                let caught_up = stream::iter([Ok(CaughtUp::new(until).into())]);
-                match resume_position(context, after).await? {
-                    None => deliver_as_they_come(caught_up, reporter),
-                    Some(after) => {
-                        reporter.starts_after(after);
-                        let now = stream::once(async move { feed.as_it_is(post, until).await.map_err(query_error) });
-                        deliver_as_they_come(now.chain(caught_up), reporter)
-                    }
-                }
+                let now = |_| stream::once(async move { feed.as_it_is(post, until).await.map_err(query_error) });
+                replay(context, after, until, reporter, now).await?
             }
         };
         Ok(updates)
@@ -175,7 +168,7 @@ impl Feed {
     /// What comes after `seen`, as it comes.
     fn live(
         self,
-        watcher: projections::social_graph::Watcher,
+        watcher: Watcher,
         seen: Position,
     ) -> impl Stream<Item = Result<HomeFeedUpdate, Error>> + Send + 'static {
         let begin = (self, watcher, seen, VecDeque::new());
@@ -203,21 +196,17 @@ impl Feed {
         self.board.wait(last, SHOWN_WITHIN).await?;
         let ids: Vec<_> = page.entries.iter().map(|entry| entry.post.uuid()).collect();
         let rows = self.board.rows(&ids).await?;
-        let objects = PostObject::all(rows);
-        let message = |entry: &projections::social_graph::Entry| {
-            let post = objects.iter().find(|post| post.post() == entry.post)?.clone();
+        let mut objects: HashMap<_, _> = PostObject::all(rows).into_iter().map(|post| (post.post(), post)).collect();
+        let mut message = |entry: &Entry| {
+            let post = objects.remove(&entry.post)?;
             Some(HomeFeedPosted { cursor: PositionToken(entry.position), post }.into())
         };
-        let posts = page.entries.iter().filter_map(message).collect();
+        let posts = page.entries.iter().filter_map(&mut message).collect();
         Ok((posts, if page.has_more { last } else { seen.max(page.as_of) }, page.has_more))
     }
 
     /// How a post is, whenever something about it has changed.
-    fn changes(
-        self,
-        watcher: projections::social_graph::Watcher,
-        post: PostId,
-    ) -> impl Stream<Item = Result<PostUpdate, Error>> + Send + 'static {
+    fn changes(self, watcher: Watcher, post: PostId) -> impl Stream<Item = Result<PostUpdate, Error>> + Send + 'static {
         stream::try_unfold((self, watcher), move |(feed, mut watcher)| async move {
             let there = watcher.next().await.map_err(|error| gone(&error))?;
             // Many who like it at the same moment are told as one.

@@ -274,6 +274,17 @@ async fn the_log_stays_short_while_somebody_always_reads() {
 }
 
 #[tokio::test]
+async fn a_table_whose_key_is_of_several_columns_is_kept_in_its_order() {
+    let (_dir, store) = store().await;
+    let wide = "CREATE TABLE IF NOT EXISTS wide (a BIGINT NOT NULL, b UUID NOT NULL, PRIMARY KEY (a, b))";
+    store.transaction(vec![Statement::once(wide, vec![])]).await.expect("a table");
+    let tables = "SELECT name FROM pragma_table_list WHERE wr = 1 AND schema = 'main'";
+    let rows = store.query(select(tables, vec![], Cost::Point)).await.expect("rows");
+    let names: Vec<_> = rows.iter().map(|row| row.text(0).expect("a name")).collect();
+    assert_eq!(names, ["wide"], "and `t`, whose key is one number, is as it was");
+}
+
+#[tokio::test]
 async fn nothing_is_written_after_a_checkpoint_that_failed() {
     let dir = tempfile::tempdir().expect("a directory");
     let connection = writing_connection(&dir);

@@ -13,6 +13,8 @@ pub(super) use query::entry;
 use domain::values::{PostId, UserId};
 use infrastructure::event_store::Position;
 
+use crate::bookkeeping::number_of;
+
 /// A post in a feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -69,7 +71,7 @@ impl Way {
             Self::Newer => (entries.1.min(looked_up.1), |position, reached| position < reached),
         };
         let mut all = [entries.0, looked_up.0].concat();
-        all.retain(|entry| is_within(place(entry.position), reached));
+        all.retain(|entry| is_within(number_of(entry.position), reached));
         all.sort_by_key(|entry| entry.position);
         all.dedup_by_key(|entry| entry.position);
         if self == Self::Older {
@@ -87,9 +89,4 @@ impl Way {
             (Self::Newer, _) => stretch.until,
         }
     }
-}
-
-/// A position as the tables have it.
-fn place(position: Position) -> i64 {
-    i64::try_from(position.value()).unwrap_or(i64::MAX)
 }

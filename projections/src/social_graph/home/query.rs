@@ -11,9 +11,9 @@ use super::{
         SocialGraph,
         sql::{Names, person},
     },
-    Entry, FeedPage, Read, Stretch, Way, place,
+    Entry, FeedPage, Read, Stretch, Way,
 };
-use crate::{QueryError, ServedTables};
+use crate::{QueryError, ServedTables, bookkeeping::number_of};
 
 /// How many more entries are read than the page lacks: some of them are not shown.
 const SPARE: usize = 12;
@@ -28,8 +28,8 @@ impl<const LARGE: i64, const WIDE: i64, const CHUNK: i64> ServedTables<SocialGra
     ) -> Result<FeedPage, QueryError> {
         let as_of = self.position();
         // What is applied while the page is read is not in it, or it would be there in part.
-        let until = place(as_of) + 1;
-        let until = before.map_or(until, |before| until.min(place(before)));
+        let until = number_of(as_of) + 1;
+        let until = before.map_or(until, |before| until.min(number_of(before)));
         let (entries, has_more) = self
             .read(move |store, tables| async move {
                 Feed { store: &*store, names: Names::of(&tables), reader }.older(until, first).await
@@ -41,7 +41,7 @@ impl<const LARGE: i64, const WIDE: i64, const CHUNK: i64> ServedTables<SocialGra
     /// The oldest `first` posts of a feed after some position, oldest first.
     pub async fn home_feed_since(&self, reader: UserId, after: Position, first: usize) -> Result<FeedPage, QueryError> {
         let as_of = self.position();
-        let (from, until) = (place(after).saturating_add(1), place(as_of) + 1);
+        let (from, until) = (number_of(after).saturating_add(1), number_of(as_of) + 1);
         let (entries, has_more) = self
             .read(move |store, tables| async move {
                 Feed { store: &*store, names: Names::of(&tables), reader }.newer(from, until, first).await

@@ -40,4 +40,6 @@ pub struct PeoplePage {
     pub people: Vec<(UserId, Position)>,
     /// Whether there are more of them beyond.
     pub has_more: bool,
+    /// Everything up to here was applied before the page was read.
+    pub as_of: Position,
 }

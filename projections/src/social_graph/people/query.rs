@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use domain::values::UserId;
 use infrastructure::{
     event_store::Position,
-    read_store::{Cost, Query, ReadStoreError, Value},
+    read_store::{Cost, Query, ReadStoreError, Row, Value},
 };
 
 use super::{
@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     QueryError, ServedTables,
+    bookkeeping::{number_of, position},
     social_graph::sql::{ASKED_AT_ONCE, several},
 };
 
@@ -108,7 +109,8 @@ impl<const LARGE: i64, const WIDE: i64, const CHUNK: i64> ServedTables<SocialGra
         before: Option<Position>,
         first: usize,
     ) -> Result<PeoplePage, QueryError> {
-        let before = before.map_or(NEVER, |before| i64::try_from(before.value()).unwrap_or(NEVER));
+        let as_of = self.position();
+        let before = before.map_or(NEVER, number_of);
         let rows = self
             .select(|tables| {
                 let names = Names::of(tables);
@@ -123,11 +125,10 @@ impl<const LARGE: i64, const WIDE: i64, const CHUNK: i64> ServedTables<SocialGra
                 Query { sql: sql.into(), params, cost: Cost::Scan }
             })
             .await?;
-        let since = |number| Position::new(u64::try_from(number).unwrap_or(0));
-        let one = |row: &infrastructure::read_store::Row| Ok((UserId::new(row.uuid(0)?), since(row.int(1)?)));
+        let one = |row: &Row| Ok((UserId::new(row.uuid(0)?), position(row.int(1)?)));
         let mut people = rows.iter().map(one).collect::<Result<Vec<_>, ReadStoreError>>()?;
         let has_more = people.len() > first;
         people.truncate(first);
-        Ok(PeoplePage { people, has_more })
+        Ok(PeoplePage { people, has_more, as_of })
     }
 }

@@ -17,7 +17,7 @@ use super::{
     },
     PostFacts,
 };
-use crate::{QueryError, ServedTables};
+use crate::{QueryError, ServedTables, bookkeeping::number_of};
 
 impl<const LARGE: i64, const WIDE: i64, const CHUNK: i64> ServedTables<SocialGraph<LARGE, WIDE, CHUNK>> {
     /// How these posts are received, those that `viewer` may see. One that was taken back is there for those who could see
@@ -58,8 +58,8 @@ impl<const LARGE: i64, const WIDE: i64, const CHUNK: i64> ServedTables<SocialGra
         before: Option<Position>,
         first: usize,
     ) -> Result<FeedPage, QueryError> {
-        let condition = "p.author = $2 AND p.position < $3";
-        self.list(condition, "DESC", [person(viewer), person(author), place(before, NEVER)], first).await
+        let source = |names: &Names| format!("{} p WHERE p.author = $2 AND p.position < $3", names.posts);
+        self.list(source, "p.position DESC", [person(viewer), person(author), place(before, NEVER)], first).await
     }
 
     /// The posts that answer this one directly, as `viewer` sees them, oldest first.
@@ -70,9 +70,9 @@ impl<const LARGE: i64, const WIDE: i64, const CHUNK: i64> ServedTables<SocialGra
         after: Option<Position>,
         first: usize,
     ) -> Result<FeedPage, QueryError> {
-        let condition = "p.parent = $2 AND p.position > $3";
+        let source = |names: &Names| format!("{} p WHERE p.parent = $2 AND p.position > $3", names.posts);
         let parent = Value::Uuid(parent.uuid());
-        self.list(condition, "ASC", [person(viewer), parent, place(after, -1)], first).await
+        self.list(source, "p.position ASC", [person(viewer), parent, place(after, -1)], first).await
     }
 
     /// The posts with this hashtag that everybody may see, as `viewer` sees them, newest first.
@@ -84,28 +84,19 @@ impl<const LARGE: i64, const WIDE: i64, const CHUNK: i64> ServedTables<SocialGra
         first: usize,
     ) -> Result<FeedPage, QueryError> {
         let tag = Value::Text(tag.as_str().to_owned());
-        let as_of = self.position();
-        let rows = self
-            .select(|tables| {
-                let names = Names::of(tables);
-                let Names { posts, tags, .. } = &names;
-                let sql = format!(
-                    "SELECT p.position, p.post_id, p.author, p.of_post FROM {tags} t \
-                     CROSS JOIN {posts} p WHERE t.tag = $2 AND t.position < $3 AND p.position = t.position \
-                     AND p.is_public = 1 AND p.is_deleted = 0 AND {} ORDER BY t.position DESC LIMIT {}",
-                    seen(&names),
-                    first + 1
-                );
-                let params = vec![person(viewer), tag.clone(), place(before, NEVER)];
-                Query { sql: sql.into(), params, cost: Cost::Scan }
-            })
-            .await?;
-        page(&rows, first, as_of)
+        let source = |Names { posts, tags, .. }: &Names| {
+            // From the tags on: only these posts are looked at.
+            format!(
+                "{tags} t CROSS JOIN {posts} p WHERE t.tag = $2 AND t.position < $3 AND p.position = t.position AND p.is_public = 1"
+            )
+        };
+        self.list(source, "t.position DESC", [person(viewer), tag, place(before, NEVER)], first).await
     }
 
+    /// Posts of a source, which is a join up to conditions, in an order of it.
     async fn list(
         &self,
-        condition: &str,
+        source: impl Fn(&Names) -> String + Sync,
         order: &str,
         params: [Value; 3],
         first: usize,
@@ -115,16 +106,19 @@ impl<const LARGE: i64, const WIDE: i64, const CHUNK: i64> ServedTables<SocialGra
             .select(|tables| {
                 let names = Names::of(tables);
                 let sql = format!(
-                    "SELECT p.position, p.post_id, p.author, p.of_post FROM {posts} p WHERE {condition} \
-                     AND p.is_deleted = 0 AND {seen} ORDER BY p.position {order} LIMIT {limit}",
-                    posts = names.posts,
+                    "SELECT p.position, p.post_id, p.author, p.of_post FROM {source} \
+                     AND p.is_deleted = 0 AND {seen} ORDER BY {order} LIMIT {limit}",
+                    source = source(&names),
                     seen = seen(&names),
                     limit = first + 1
                 );
                 Query { sql: sql.into(), params: params.clone().into(), cost: Cost::Scan }
             })
             .await?;
-        page(&rows, first, as_of)
+        let mut entries = rows.iter().map(entry).collect::<Result<Vec<Entry>, ReadStoreError>>()?;
+        let has_more = entries.len() > first;
+        entries.truncate(first);
+        Ok(FeedPage { entries, has_more, as_of })
     }
 }
 
@@ -143,14 +137,7 @@ fn seen(names: &Names) -> String {
 }
 
 fn place(position: Option<Position>, otherwise: i64) -> Value {
-    Value::Int(position.map_or(otherwise, |position| i64::try_from(position.value()).unwrap_or(NEVER)))
-}
-
-fn page(rows: &[Row], first: usize, as_of: Position) -> Result<FeedPage, QueryError> {
-    let mut entries = rows.iter().map(entry).collect::<Result<Vec<Entry>, ReadStoreError>>()?;
-    let has_more = entries.len() > first;
-    entries.truncate(first);
-    Ok(FeedPage { entries, has_more, as_of })
+    Value::Int(position.map_or(otherwise, number_of))
 }
 
 fn fact(row: &Row) -> Result<PostFacts, ReadStoreError> {
