@@ -148,12 +148,17 @@ impl Operation {
 
 /// The bytes of a request.
 pub(crate) fn request(server: &Server, document: &str, variables: &serde_json::Value) -> Vec<u8> {
+    request_of(server, &server.token, document, variables)
+}
+
+/// The same of whoever has this token.
+pub(crate) fn request_of(server: &Server, token: &str, document: &str, variables: &serde_json::Value) -> Vec<u8> {
     let body = json!({ "query": document, "variables": variables }).to_string();
     format!(
         "POST /graphql HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n\
          accept: application/graphql-response+json\r\ncontent-length: {}\r\n\r\n{body}",
         server.address,
-        server.token,
+        token,
         body.len()
     )
     .into_bytes()

@@ -64,7 +64,7 @@ pub(crate) async fn copy_to(directory: &Path) {
 
 /// Writes a log of so many orders that were placed, and nothing else happened to them, into `directory`.
 pub(crate) async fn placements_to(directory: &Path, orders: usize) {
-    fill(&directory.join("events.db"), Shop::that_keeps(orders), PRODUCTS + orders).await;
+    fill(&directory.join("events.db"), Shop::that_keeps(orders).take(PRODUCTS + orders)).await;
 }
 
 /// When the `nth` of those orders was placed.
@@ -79,19 +79,21 @@ async fn build(kept: &Path) {
     for leftover in &leftovers {
         let _ = fs::remove_file(leftover);
     }
-    fill(&draft, Shop::that_keeps(OPEN_ORDERS), EVENTS).await;
+    fill(&draft, Shop::that_keeps(OPEN_ORDERS).take(EVENTS)).await;
     // It was closed, which moves everything from the write-ahead log into the file.
     assert!(!Path::new(&leftovers[1]).exists(), "the log is not whole without its write-ahead log");
     fs::rename(&draft, kept).expect("the log can be renamed");
     let _ = fs::remove_file(&leftovers[3]);
 }
 
-async fn fill(file: &Path, mut shop: Shop, events: usize) {
+/// Writes these into a new log.
+pub(crate) async fn fill(file: &Path, mut appends: impl Iterator<Item = Append>) {
     let store = SqliteEventStore::open(file, SqliteEventStoreOptions::default()).expect("the event store opens");
-    let mut count = 0;
-    while count < events {
-        let appends: Vec<Append> = (0..APPENDS_AT_ONCE.min(events - count)).map(|_| shop.next()).collect();
-        count += appends.len();
+    loop {
+        let appends: Vec<Append> = appends.by_ref().take(APPENDS_AT_ONCE).collect();
+        if appends.is_empty() {
+            return;
+        }
         // All of them enter the queue before any is answered: unconstrained, or some would yield and be overtaken.
         let appends = try_join_all(appends.into_iter().map(|append| store.append(append)));
         tokio::task::unconstrained(appends).await.expect("the events are appended");
@@ -114,20 +116,25 @@ struct Shop {
     open_max: usize,
 }
 
+impl Iterator for Shop {
+    type Item = Append;
+
+    /// What happens next; there is always something.
+    fn next(&mut self) -> Option<Append> {
+        self.at += TimeDelta::seconds(SECONDS_BETWEEN_EVENTS);
+        if self.products.len() < PRODUCTS {
+            return Some(self.register());
+        }
+        if self.open.len() < self.open_max {
+            return Some(self.place());
+        }
+        Some(self.go_on())
+    }
+}
+
 impl Shop {
     fn that_keeps(open_max: usize) -> Self {
         Self { random: Random::new(7), at: now(), products: Vec::new(), open: Vec::new(), open_max }
-    }
-
-    fn next(&mut self) -> Append {
-        self.at += TimeDelta::seconds(SECONDS_BETWEEN_EVENTS);
-        if self.products.len() < PRODUCTS {
-            return self.register();
-        }
-        if self.open.len() < self.open_max {
-            return self.place();
-        }
-        self.go_on()
     }
 
     fn register(&mut self) -> Append {
@@ -195,23 +202,25 @@ impl Shop {
             causation_id: None,
             input_hash: None,
         };
-        let (type_name, data) = codec::encode(event);
-        let id_of_event = metadata.event_id(0);
-        let event = NewEvent { id: id_of_event, type_name, at: self.at, metadata: metadata.to_json(), data };
-        Append {
-            stream: StreamId::new(category, id),
-            expected: ExpectedRevision::after(last),
-            events: Arc::new([event]),
-        }
+        append(StreamId::new(category, id), last, event, self.at, &metadata)
     }
 
-    /// As the server makes them, a UUIDv7, but of the shop's time and chance.
     fn fresh_id(&mut self) -> Uuid {
-        let millis = u64::try_from(self.at.timestamp_millis()).expect("it is after 1970");
-        let mut random = [0; 10];
-        random[..8].copy_from_slice(&self.random.next().to_le_bytes());
-        uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
+        self.random.id_of(self.at)
     }
+}
+
+/// One event behind the last one of its stream.
+pub(crate) fn append(
+    stream: StreamId,
+    last: Option<Revision>,
+    event: &impl EventPayload,
+    at: Timestamp,
+    metadata: &CommandMetadata,
+) -> Append {
+    let (type_name, data) = codec::encode(event);
+    let event = NewEvent { id: metadata.event_id(0), type_name, at, metadata: metadata.to_json(), data };
+    Append { stream, expected: ExpectedRevision::after(last), events: Arc::new([event]) }
 }
 
 fn price(number: usize) -> domain::values::Money {

@@ -8,6 +8,9 @@ use std::{
     time::Duration,
 };
 
+use domain::Timestamp;
+use uuid::Uuid;
+
 /// A directory on the disk that the build is on. Never a file system in memory: commits must reach a device.
 pub(crate) fn work_dir() -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("headline");
@@ -52,6 +55,14 @@ impl Random {
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
+    }
+
+    /// As the server makes them, a UUIDv7, but of this chance.
+    pub(crate) fn id_of(&mut self, at: Timestamp) -> Uuid {
+        let millis = u64::try_from(at.timestamp_millis()).expect("it is after 1970");
+        let mut random = [0; 10];
+        random[..8].copy_from_slice(&self.next().to_le_bytes());
+        uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
     }
 
     /// A number below `end`.

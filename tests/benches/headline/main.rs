@@ -4,13 +4,14 @@
 //! Every number that depends on the machine is a share of a floor that is measured beside it, in turns, so that a
 //! machine that is slow or busy moves both. The server is this program, started a second time with the data directory
 //! on the real disk; the load comes from the first process over loopback. Nothing here asserts a time: it prints what
-//! it found next to the goal. Slice map: http.rs (orders over HTTP), orders.rs (with all processes, and in lists), visible.rs, push.rs, executor.rs, stock.rs,
-//! replay.rs, live.rs, cluster.rs (what is measured); server.rs, client.rs, socket.rs, history.rs (what it is measured
-//! with); report.rs.
+//! it found next to the goal. Slice map: http.rs (orders over HTTP), orders.rs (with all processes, and in lists), visible.rs, push.rs,
+//! feeds.rs, executor.rs, stock.rs, replay.rs, live.rs, cluster.rs (what is measured); server.rs, client.rs, socket.rs, history.rs,
+//! society.rs (what it is measured with); report.rs.
 
 mod client;
 mod cluster;
 mod executor;
+mod feeds;
 mod history;
 mod http;
 mod live;
@@ -20,6 +21,7 @@ mod push;
 mod replay;
 mod report;
 mod server;
+mod society;
 mod socket;
 mod stock;
 mod visible;
@@ -62,6 +64,8 @@ enum Section {
     Visible,
     /// From the change to the subscriber.
     Push,
+    /// Home feeds: read, written, looked up and live.
+    Feeds,
     /// Memory and start-up with a long log.
     Memory,
 }
@@ -98,13 +102,14 @@ fn main() {
     let mut report = Report::default();
     let is_wanted = |section| args.only.is_empty() || args.only.contains(&section);
     // What works in this process comes last, so that the load generator of the others starts lean.
-    let sections: [(Section, Measure); 12] = [
+    let sections: [(Section, Measure); 13] = [
         (Section::OrderPlace, http::order_place),
         (Section::OrderQuery, http::order_query),
         (Section::Visible, visible::visible),
         (Section::Push, push::push),
         (Section::Orders, orders::completed),
         (Section::OrdersPage, orders::pages),
+        (Section::Feeds, feeds::feeds),
         (Section::Commands, executor::many_streams),
         (Section::HotStream, executor::hot_stream),
         (Section::HotSku, stock::hot_sku),
