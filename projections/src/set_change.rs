@@ -30,8 +30,14 @@ pub trait SetChange: Send + Sync + std::fmt::Debug + 'static {
         Vec::new()
     }
 
-    /// The statements that create its tables and indexes. Index names carry the table's full name.
+    /// The statements that create its tables and the indexes that its changes need. Index names carry the table's full name.
     fn create(tables: &Tables) -> Vec<String>;
+
+    /// The statements that create indexes which only queries need, run when the tables have been filled: filling them is
+    /// faster without. They may be run again.
+    fn finish(_tables: &Tables) -> Vec<String> {
+        Vec::new()
+    }
 
     /// What the event changes, as statements in order. Pure.
     fn changes(event: &Decoded, tables: &Tables) -> Vec<Statement>;

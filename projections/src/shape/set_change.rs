@@ -106,9 +106,9 @@ impl<M: SetChange> Shape for SetChangeShape<M> {
         statements.into_iter().map(|sql| Statement::once(sql, vec![])).collect()
     }
 
-    fn finish(&self, _generation: i64) -> Vec<Statement> {
-        // Set changes read what they change, so their indexes are there from the start.
-        Vec::new()
+    fn finish(&self, generation: i64) -> Vec<Statement> {
+        let statements = M::finish(&Tables::new(M::NAME, generation));
+        statements.into_iter().map(|sql| Statement::once(sql, vec![])).collect()
     }
 
     async fn apply(&self, batch: Batch<'_>) -> Result<Vec<Failure>, ApplyError> {

@@ -14,7 +14,7 @@ mod sql;
 mod tests;
 
 pub use home::{Entry, FeedPage};
-pub use live::{Watcher, Watchers};
+pub use live::{News, Said, Told, Watcher, Watchers};
 pub use people::{PeoplePage, PersonCounts, Regards};
 pub use posts::PostFacts;
 

@@ -96,6 +96,11 @@ impl<const LARGE: i64, const WIDE: i64, const CHUNK: i64> SetChange for SocialGr
         [people::create(&names), posts::create(&names)].concat()
     }
 
+    fn finish(tables: &Tables) -> Vec<String> {
+        let names = Names::of(tables);
+        [people::finish(&names), posts::finish(&names)].concat()
+    }
+
     fn changes(event: &Decoded, tables: &Tables) -> Vec<Statement> {
         let position = number_of(event.position);
         let change = Change { names: Names::of(tables), position, large: LARGE, wide: WIDE, chunk: CHUNK };
@@ -128,12 +133,16 @@ pub(super) const fn micros(at: Timestamp) -> i64 {
 /// How many people or posts one query asks for.
 pub(super) const ASKED_AT_ONCE: usize = 32;
 
-/// Placeholders from `$first` on for these, at most [`ASKED_AT_ONCE`], and their values. Always the same number, so that it
-/// stays one prepared statement; repeating one is harmless.
+/// Placeholders from `$first` on for these, at most [`ASKED_AT_ONCE`], and their values.
 pub(super) fn several(first: usize, ids: impl Iterator<Item = Uuid>) -> (String, Vec<Value>) {
+    several_of(ASKED_AT_ONCE, first, ids)
+}
+
+/// The same for at most `most`. Always the same number, so that it stays one prepared statement; repeating one is harmless.
+pub(super) fn several_of(most: usize, first: usize, ids: impl Iterator<Item = Uuid>) -> (String, Vec<Value>) {
     let mut values: Vec<Value> = ids.map(Value::Uuid).collect();
     let filler = values.last().cloned().unwrap_or(Value::Uuid(Uuid::nil()));
-    values.resize(ASKED_AT_ONCE, filler);
-    let marks = (first..first + ASKED_AT_ONCE).map(|number| format!("${number}")).collect::<Vec<_>>().join(", ");
+    values.resize(most, filler);
+    let marks = (first..first + most).map(|number| format!("${number}")).collect::<Vec<_>>().join(", ");
     (marks, values)
 }

@@ -8,7 +8,7 @@ use domain::{
     post::{Media, Mention, PostState, PublishedPost, Reply, Visibility},
     values::{Hashtag, PostId, PostText},
 };
-use projections::{post_board::PostRow, social_graph::PostFacts};
+use projections::{post_board::PostRow, profile_directory::ProfileRow, social_graph::PostFacts};
 
 use super::{
     inputs::PostVisibility,
@@ -75,6 +75,11 @@ impl PostObject {
     pub(in crate::graphql) fn all(rows: Vec<PostRow>) -> Vec<Self> {
         let near = near(&rows, Known::default());
         rows.into_iter().filter_map(|row| Self::shown(row, Arc::clone(&near))).collect()
+    }
+
+    /// A post, and its author if they are known already; none if it is deleted.
+    pub(in crate::graphql) fn by(row: PostRow, author: Option<ProfileRow>) -> Option<Self> {
+        Self::written(row, Known { people: author.into_iter().collect(), ..Known::default() })
     }
 
     /// A post as a command left it; none if it is deleted.

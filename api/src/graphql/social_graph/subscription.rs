@@ -12,7 +12,8 @@ use infrastructure::event_store::Position;
 use projections::{
     QueryError, ReadModels, Served, ServedTables,
     post_board::PostBoard,
-    social_graph::{Entry, SocialGraph, Watcher},
+    profile_directory::ProfileDirectory,
+    social_graph::{Entry, News, SocialGraph, Told, Watcher},
 };
 
 use crate::{
@@ -84,13 +85,10 @@ impl SocialGraphSubscription {
     ) -> Result<impl Stream<Item = Result<HomeFeedUpdate, Error>> + 'static, Error> {
         let reader = viewer(context)?.user();
         let reporter = reporter(context)?.clone();
-        let ReadModels { social_graph, post_board, .. } = services(context).read_models.clone();
-        let feed = Feed { graph: social_graph, board: post_board, reader };
+        let feed = Feed::of(services(context).read_models.clone(), reader);
         let updates: Updates<HomeFeedUpdate> = match reporter.phase() {
             LivePhase::Live => {
-                // In this order: what is posted after the position wakes the watcher.
-                let watcher = services(context).watchers.feed(reader).await.map_err(query_error)?;
-                let start = feed.graph.position();
+                let (watcher, start) = services(context).watchers.feed(reader).await.map_err(query_error)?;
                 reporter.starts_after(start);
                 deliver_as_they_come(feed.live(watcher, start), reporter)
             }
@@ -117,8 +115,7 @@ impl SocialGraphSubscription {
         if post::find(context, post, None).await?.is_none() {
             return Err(missing());
         }
-        let ReadModels { social_graph, post_board, .. } = services(context).read_models.clone();
-        let feed = Feed { graph: social_graph, board: post_board, reader: caller };
+        let feed = Feed::of(services(context).read_models.clone(), caller);
         let updates: Updates<PostUpdate> = match reporter.phase() {
             LivePhase::Live => {
                 let watcher = services(context).watchers.post(post);
@@ -140,10 +137,16 @@ impl SocialGraphSubscription {
 struct Feed {
     graph: ServedTables<SocialGraph>,
     board: Served<PostBoard>,
+    directory: Served<ProfileDirectory>,
     reader: UserId,
 }
 
 impl Feed {
+    fn of(models: ReadModels, reader: UserId) -> Self {
+        let ReadModels { social_graph, post_board, profile_directory, .. } = models;
+        Self { graph: social_graph, board: post_board, directory: profile_directory, reader }
+    }
+
     /// What came after `after`, up to `until`.
     fn missed(
         self,
@@ -171,20 +174,47 @@ impl Feed {
         watcher: Watcher,
         seen: Position,
     ) -> impl Stream<Item = Result<HomeFeedUpdate, Error>> + Send + 'static {
-        let begin = (self, watcher, seen, VecDeque::new());
-        stream::try_unfold(begin, |(feed, mut watcher, mut seen, mut posts)| async move {
+        let begin = (self, watcher, (VecDeque::new(), seen, false));
+        stream::try_unfold(begin, |(feed, mut watcher, (mut posts, mut seen, mut has_more))| async move {
             loop {
                 if let Some(post) = posts.pop_front() {
-                    return Ok(Some((post, (feed, watcher, seen, posts))));
+                    return Ok(Some((post, (feed, watcher, (posts, seen, has_more)))));
                 }
-                let (found, reached, has_more) = feed.since(seen).await.map_err(|error| gone(&error))?;
-                (seen, posts) = (reached, found.into());
-                if posts.is_empty() && !has_more {
-                    let there = watcher.next().await.map_err(|error| gone(&error))?;
-                    feed.graph.wait(there, SHOWN_WITHIN).await.map_err(|error| gone(&error))?;
-                }
+                let found = if has_more {
+                    feed.since(seen).await
+                } else {
+                    let news = watcher.next().await.map_err(|error| gone(&error))?;
+                    feed.new_since(seen, news).await
+                };
+                let found = found.map_err(|error| gone(&error))?;
+                (posts, seen, has_more) = (found.0.into(), found.1, found.2);
             }
         })
+    }
+
+    /// Some posts that came after `seen` as the news say, how far that goes, and whether there are more.
+    async fn new_since(&self, seen: Position, news: News) -> Result<(Vec<HomeFeedUpdate>, Position, bool), QueryError> {
+        match news {
+            News::Posts(told) => {
+                let mut posts = Vec::new();
+                for told in told.iter().filter(|told| told.entry.position > seen) {
+                    posts.extend(self.said(told).await?);
+                }
+                let last = told.last().map_or(seen, |told| seen.max(told.entry.position));
+                Ok((posts, last, false))
+            }
+            News::Look(there) => {
+                self.graph.wait(there, SHOWN_WITHIN).await?;
+                self.since(seen).await
+            }
+        }
+    }
+
+    /// What everybody is told of whose feed it comes into.
+    async fn said(&self, told: &Told) -> Result<Option<HomeFeedUpdate>, QueryError> {
+        let said = told.said(&self.board, &self.directory).await?;
+        let post = said.and_then(|said| PostObject::by(said.post.clone(), said.author.clone()));
+        Ok(post.map(|post| HomeFeedPosted { cursor: PositionToken(told.entry.position), post }.into()))
     }
 
     /// Some posts that came after `seen`, how far that goes, and whether there are more.
@@ -208,10 +238,11 @@ impl Feed {
     /// How a post is, whenever something about it has changed.
     fn changes(self, watcher: Watcher, post: PostId) -> impl Stream<Item = Result<PostUpdate, Error>> + Send + 'static {
         stream::try_unfold((self, watcher), move |(feed, mut watcher)| async move {
-            let there = watcher.next().await.map_err(|error| gone(&error))?;
-            // Many who like it at the same moment are told as one.
-            tokio::time::sleep(TOLD_EVERY).await;
-            feed.graph.wait(there, SHOWN_WITHIN).await.map_err(|error| gone(&error))?;
+            if let News::Look(there) = watcher.next().await.map_err(|error| gone(&error))? {
+                // Many who like it at the same moment are told as one.
+                tokio::time::sleep(TOLD_EVERY).await;
+                feed.graph.wait(there, SHOWN_WITHIN).await.map_err(|error| gone(&error))?;
+            }
             let as_of = feed.graph.position();
             let now = feed.as_it_is(post, as_of).await.map_err(|error| gone(&error))?;
             Ok(Some((now, (feed, watcher))))

@@ -1,5 +1,7 @@
 //! Reading a home feed.
 
+use std::collections::HashSet;
+
 use domain::values::{PostId, UserId};
 use infrastructure::{
     event_store::Position,
@@ -9,7 +11,7 @@ use infrastructure::{
 use super::{
     super::{
         SocialGraph,
-        sql::{Names, person},
+        sql::{Names, person, several_of},
     },
     Entry, FeedPage, Read, Stretch, Way,
 };
@@ -17,6 +19,8 @@ use crate::{QueryError, ServedTables, bookkeeping::number_of};
 
 /// How many more entries are read than the page lacks: some of them are not shown.
 const SPARE: usize = 12;
+/// How many readers are asked about at once.
+const READERS_AT_ONCE: usize = 256;
 
 impl<const LARGE: i64, const WIDE: i64, const CHUNK: i64> ServedTables<SocialGraph<LARGE, WIDE, CHUNK>> {
     /// The newest `first` posts of a feed before some position.
@@ -48,6 +52,40 @@ impl<const LARGE: i64, const WIDE: i64, const CHUNK: i64> ServedTables<SocialGra
             })
             .await?;
         Ok(FeedPage { entries, has_more, as_of })
+    }
+}
+
+impl<const LARGE: i64, const WIDE: i64, const CHUNK: i64> ServedTables<SocialGraph<LARGE, WIDE, CHUNK>> {
+    /// In whose feeds the post at this position is, of these readers.
+    pub(in crate::social_graph) async fn shown_to(
+        &self,
+        position: Position,
+        readers: &[UserId],
+    ) -> Result<HashSet<UserId>, QueryError> {
+        let mut shown_to = HashSet::new();
+        for some in readers.chunks(READERS_AT_ONCE) {
+            let (marks, ids) = several_of(READERS_AT_ONCE, 2, some.iter().map(|user| user.uuid()));
+            let rows = self
+                .select(|tables| {
+                    let names = Names::of(tables);
+                    let Names { follows, posts, .. } = &names;
+                    let sql = format!(
+                        "SELECT f.follower FROM {posts} p CROSS JOIN {follows} f \
+                         WHERE p.position = $1 AND f.followee = p.author AND f.follower IN ({marks}) AND {follower} \
+                         UNION ALL SELECT p.author FROM {posts} p \
+                         WHERE p.position = $1 AND p.author IN ({marks}) AND {author}",
+                        follower = shown(&names, "f.follower"),
+                        author = shown(&names, "p.author"),
+                    );
+                    let params = [&[Value::Int(number_of(position))], ids.as_slice()].concat();
+                    Query { sql: sql.into(), params, cost: Cost::Scan }
+                })
+                .await?;
+            for row in &rows {
+                shown_to.insert(UserId::new(row.uuid(0)?));
+            }
+        }
+        Ok(shown_to)
     }
 }
 
@@ -150,7 +188,7 @@ impl Feed<'_> {
              LEFT JOIN {posts} p ON p.position = e.position AND p.has_entries = 1 AND EXISTS \
              (SELECT 1 FROM {follows} f WHERE f.follower = $1 AND f.followee = p.author AND f.entries_after < p.position) \
              AND {shown} ORDER BY e.position {order}",
-            shown = shown(&self.names)
+            shown = shown(&self.names, "$1")
         );
         let Stretch { from, until, first_chunk, last_chunk } = stretch;
         let bounds = [from, until, first_chunk, last_chunk].map(Value::Int);
@@ -173,7 +211,7 @@ impl Feed<'_> {
              AND (p.has_entries = 0 OR p.position <= a.entries_after) \
              AND {shown} ORDER BY p.position {order} LIMIT {limit}",
             never = super::super::sql::NEVER,
-            shown = shown(&self.names)
+            shown = shown(&self.names, "$1")
         );
         let params = vec![person(self.reader), Value::Int(stretch.from), Value::Int(stretch.until)];
         let rows = self.ask(sql, params, Cost::Scan).await?;
@@ -194,17 +232,18 @@ const fn order(way: Way) -> &'static str {
     }
 }
 
-/// Whether a post `p` of somebody whom `$1` follows is shown to them. Replies are if they follow both sides of the talk.
-fn shown(names: &Names) -> String {
+/// Whether a post `p` of somebody whom `reader` follows is shown to them. Replies are if they follow both sides of the talk.
+fn shown(names: &Names, reader: &str) -> String {
     let Names { follows, hidden, posts, .. } = names;
     let is_hidden =
-        |column: &str| format!("EXISTS (SELECT 1 FROM {hidden} h WHERE h.viewer = $1 AND h.other = {column})");
+        |column: &str| format!("EXISTS (SELECT 1 FROM {hidden} h WHERE h.viewer = {reader} AND h.other = {column})");
     format!(
         "p.is_deleted = 0 AND NOT {author} \
          AND (p.of_post IS NULL OR (NOT {of_author} AND EXISTS \
          (SELECT 1 FROM {posts} o WHERE o.post_id = p.of_post AND o.is_deleted = 0))) \
-         AND (p.parent_author IS NULL OR p.author = $1 OR p.parent_author = p.author OR p.parent_author = $1 OR EXISTS \
-         (SELECT 1 FROM {follows} g WHERE g.follower = $1 AND g.followee = p.parent_author))",
+         AND (p.parent_author IS NULL OR p.author = {reader} OR p.parent_author = p.author \
+         OR p.parent_author = {reader} OR EXISTS \
+         (SELECT 1 FROM {follows} g WHERE g.follower = {reader} AND g.followee = p.parent_author))",
         author = is_hidden("p.author"),
         of_author = is_hidden("p.of_author")
     )

@@ -50,9 +50,6 @@ pub(in crate::social_graph) fn create(names: &Names) -> Vec<String> {
             )"
         ),
         format!("CREATE INDEX IF NOT EXISTS {follows}_fan ON {follows} (followee, follower, entries_after)"),
-        format!("CREATE INDEX IF NOT EXISTS {follows}_look ON {follows} (follower, look_until)"),
-        format!("CREATE INDEX IF NOT EXISTS {follows}_following ON {follows} (follower, since)"),
-        format!("CREATE INDEX IF NOT EXISTS {follows}_followers ON {follows} (followee, since)"),
         format!(
             "CREATE TABLE IF NOT EXISTS {hidden} (
                 viewer UUID NOT NULL,
@@ -61,6 +58,17 @@ pub(in crate::social_graph) fn create(names: &Names) -> Vec<String> {
                 PRIMARY KEY (viewer, other, why)
             )"
         ),
+    ]
+}
+
+/// Indexes by which lists are read, and what has no entries.
+pub(in crate::social_graph) fn finish(Names { follows, .. }: &Names) -> Vec<String> {
+    let index =
+        |name: &str, columns: &str| format!("CREATE INDEX IF NOT EXISTS {follows}_{name} ON {follows} {columns}");
+    vec![
+        index("look", "(follower, look_until)"),
+        index("following", "(follower, since)"),
+        index("followers", "(followee, since)"),
     ]
 }
 

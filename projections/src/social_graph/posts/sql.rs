@@ -40,7 +40,6 @@ pub(in crate::social_graph) fn create(names: &Names) -> Vec<String> {
             )"
         ),
         format!("CREATE UNIQUE INDEX IF NOT EXISTS {posts}_id ON {posts} (post_id)"),
-        format!("CREATE INDEX IF NOT EXISTS {posts}_author ON {posts} (author, position)"),
         format!("CREATE INDEX IF NOT EXISTS {posts}_of ON {posts} (of_post, author) WHERE of_post IS NOT NULL"),
         format!("CREATE INDEX IF NOT EXISTS {posts}_parent ON {posts} (parent, position) WHERE parent IS NOT NULL"),
         format!(
@@ -86,6 +85,11 @@ pub(in crate::social_graph) fn create(names: &Names) -> Vec<String> {
         ),
         format!("INSERT INTO {state} (id, chunk, filled, newest) VALUES (1, 0, 0, 0) ON CONFLICT (id) DO NOTHING"),
     ]
+}
+
+/// The index by which timelines are read, and what has no entries.
+pub(in crate::social_graph) fn finish(Names { posts, .. }: &Names) -> Vec<String> {
+    vec![format!("CREATE INDEX IF NOT EXISTS {posts}_author ON {posts} (author, position)")]
 }
 
 pub(in crate::social_graph) fn invariants(names: &Names) -> Vec<Invariant> {

@@ -364,6 +364,18 @@ impl World {
             self.people_agree(viewer).await;
             self.facts_agree(viewer).await;
         }
+        self.listeners_agree().await;
+    }
+
+    /// Each post is told to those who have it in their feeds.
+    async fn listeners_agree(&self) {
+        let everybody: Vec<_> = (0..PEOPLE).map(user).collect();
+        for known in &self.reference.posts {
+            let told = self.served.shown_to(Position::new(known.position), &everybody).await.unwrap();
+            let has_it = |reader: &UserId| self.reference.home(*reader).iter().any(|it| it.post == known.post);
+            let expected = everybody.iter().copied().filter(has_it).collect();
+            assert_eq!(told, expected, "who hears of {}", known.post);
+        }
     }
 
     async fn feeds_agree(&self, viewer: UserId) {
