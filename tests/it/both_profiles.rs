@@ -35,7 +35,7 @@ enum Runs {
 use Runs::{OnBoth, Once};
 
 /// Every module of this binary.
-const MODULES: [(&str, Runs); 46] = [
+const MODULES: [(&str, Runs); 47] = [
     ("both_profiles", Once("it is the re-run itself")),
     ("cli", OnBoth),
     ("cluster", Once("it has the cluster's processes and stores as it is")),
@@ -52,6 +52,7 @@ const MODULES: [(&str, Runs); 46] = [
     ("events_copy", Once("logs that move from one profile to the other")),
     ("events_data", Once("`millrace events export`, `import` and `check` on the files of the embedded event store")),
     ("eventstoredb", Once("the adapter, without a server")),
+    ("fan_out_crash", Once("kill -9 of the one process that has the files, and the lock of one of them")),
     ("faults", OnBoth),
     ("follow", OnBoth),
     ("fulfilment", OnBoth),

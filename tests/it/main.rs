@@ -16,6 +16,7 @@ mod esdb_double;
 mod events_copy;
 mod events_data;
 mod eventstoredb;
+mod fan_out_crash;
 mod faults;
 mod follow;
 mod fulfilment;

@@ -36,6 +36,26 @@ impl EventsDb<'_> {
         position.expect("an event can be written").cast_unsigned()
     }
 
+    /// Appends an event of the same type to each of these streams, which there are not yet. Gives the last one's position in
+    /// the file. Much faster than one by one.
+    pub fn append_new(&self, category: &str, kind: &str, events: impl IntoIterator<Item = (Uuid, String)>) -> u64 {
+        let kind = self.kind(kind);
+        let last = self.0.query_row("SELECT coalesce(max(position), 0) FROM events", [], |row| row.get(0));
+        let mut position: i64 = last.expect("the events can be read");
+        let stream = "INSERT INTO streams (category, key) VALUES (?1, ?2) RETURNING id";
+        let mut stream = self.0.prepare(stream).expect("SQL");
+        let event = "INSERT INTO events (position, stream, revision, event_id, type, recorded_at, metadata, data)
+             VALUES (?1, ?2, 0, randomblob(16), ?3, CAST(unixepoch('subsec') * 1000000 AS INTEGER), '{}', ?4)";
+        let mut event = self.0.prepare(event).expect("SQL");
+        for (key, data) in events {
+            let stream: i64 =
+                stream.query_row(params![category, key.as_bytes()], |row| row.get(0)).expect("the stream is new");
+            position += 1;
+            event.execute(params![position, stream, kind, data]).expect("an event can be written");
+        }
+        position.cast_unsigned()
+    }
+
     /// Gives the event at this position of the file other data.
     pub fn replace(&self, position: u64, data: &str) {
         let changed =
