@@ -110,6 +110,9 @@ pub struct DemoArgs {
     /// How many customers there are.
     #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub customers: u32,
+    /// How many people follow each other and talk: the customers and others, or none.
+    #[arg(long, value_name = "COUNT", default_value_t = 200, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    pub people: u32,
     /// Stop after so many seconds instead of on Ctrl-C.
     #[arg(long = "for", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub seconds: Option<u64>,

@@ -1,4 +1,5 @@
-//! `millrace demo`, the real binary: a shop comes to life, everything that can happen in it happens, and it ends well.
+//! `millrace demo`, the real binary: a shop comes to life, everything that can happen in it happens, people talk, and it ends
+//! well.
 
 use std::collections::BTreeSet;
 
@@ -13,8 +14,20 @@ use tests::{
 const ORDERS: &str = "query O($where: OrderWhere!) { orders(first: 50, where: $where) {
     nodes { id cancelReason shipments { number } refunds { status } } } }";
 
-fn demo(more: &[&str]) -> Start {
-    let arguments = ["demo", "--rate", "60", "--customers", "5", "--seed", "7"];
+/// Who follows the best known of all, what these post, and what becomes of it.
+const CIRCLE: &str = "{ profile(handle: \"mia_1\") { displayName followerCount followers(first: 12) { nodes {
+    followerCount posts(first: 10) { nodes {
+        isReply mentions { handle } hashtags likeCount replyCount repostOf { id } } } } } } }";
+/// A home feed.
+const HOME: &str = "{ homeFeed(first: 50) { nodes { id author { handle } } position } }";
+const LIVE: &str = "subscription L($after: Position!) { homeFeedUpdates(after: $after) {
+    __typename ... on HomeFeedPosted { post { id author { handle } } } } }";
+
+/// Whether a post is of some kind.
+type IsIt = fn(&Value) -> bool;
+
+fn demo(rate: &str, more: &[&str]) -> Start {
+    let arguments = ["demo", "--rate", rate, "--customers", "5", "--people", "12", "--seed", "7"];
     Start { arguments: arguments.iter().chain(more).map(Into::into).collect(), ..Start::default() }
 }
 
@@ -39,7 +52,7 @@ fn ids(orders: &[Value]) -> BTreeSet<String> {
 #[tokio::test]
 async fn a_demonstration_shows_everything_that_can_happen_ends_well_and_goes_on() {
     let data = temp_dir();
-    let server = Server::start_in(data.path(), demo(&[])).await;
+    let server = Server::start_in(data.path(), demo("60", &[])).await;
     let operator = server.operator();
     sees(&operator, "an order is confirmed", json!({ "status": ["CONFIRMED"] }), |_| true).await;
     let out_of_stock = |order: &Value| order["cancelReason"] == "INSUFFICIENT_STOCK";
@@ -57,12 +70,86 @@ async fn a_demonstration_shows_everything_that_can_happen_ends_well_and_goes_on(
     let verified = binary::millrace(["verify".as_ref(), "--data-dir".as_ref(), data.path().as_os_str()]);
     assert_eq!(verified.code, 0, "{verified:?}");
 
-    let server = Server::start_in(data.path(), demo(&["--for", "4"])).await;
+    let server = Server::start_in(data.path(), demo("60", &["--for", "4"])).await;
     let operator = server.operator();
     let known = orders(&operator, json!({ "fulfilmentStatus": ["RETURNED"], "paymentStatus": ["REFUNDED"] })).await;
     assert!(ids(&known).is_superset(&ids(&returned)) || known.len() == 50, "what was there is there: {known:?}");
     let (status, log) = server.ended().await;
     assert_eq!(status.code(), Some(0), "it ends by itself: {log}");
+}
+
+/// The list at this place of an answer.
+fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
+    value.pointer(pointer).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn people_of_a_demonstration_follow_each_other_and_talk_and_feeds_fill() {
+    const READER: &str = "aiko_3";
+    let data = temp_dir();
+    let start = || demo("5", &[]);
+    let server = Server::start_in(data.path(), start()).await;
+    // One of the customers: whoever buys talks, too.
+    let reader = server.customer("customer-3");
+    let is_of_another = |post: &Value| post["author"]["handle"].as_str().is_some_and(|handle| handle != READER);
+    let feed = eventually("a home feed has what others post", async || {
+        let feed = reader.graphql(HOME, Value::Null).await.body;
+        let posts = list(&feed, "/data/homeFeed/nodes");
+        (posts.iter().filter(|post| is_of_another(post)).count() >= 3).then_some(feed)
+    })
+    .await;
+
+    let mut socket = reader.web_socket().await;
+    let known = ids(list(&feed, "/data/homeFeed/nodes"));
+    socket.subscribe("1", LIVE, json!({ "after": feed["data"]["homeFeed"]["position"] })).await;
+    loop {
+        let payload = socket.next_payload().await;
+        let post = &payload["data"]["homeFeedUpdates"]["post"];
+        if is_of_another(post) {
+            assert!(!known.contains(post["id"].as_str().expect("an id")), "it was in the feed: {payload}");
+            break;
+        }
+    }
+    drop(socket);
+
+    let happens: [(&str, IsIt); 5] = [
+        ("somebody likes a post", |post| post["likeCount"].as_u64().is_some_and(|count| count > 0)),
+        ("a post is answered", |post| post["isReply"] == true),
+        ("somebody is mentioned", |post| !list(post, "/mentions").is_empty()),
+        ("a post has a hashtag", |post| !list(post, "/hashtags").is_empty()),
+        ("a post is shown to others", |post| !post["repostOf"].is_null()),
+    ];
+    for (what, is_it) in happens {
+        eventually(what, async || {
+            let circle = reader.graphql(CIRCLE, Value::Null).await.body;
+            let people = list(&circle, "/data/profile/followers/nodes");
+            people.iter().flat_map(|person| list(person, "/posts/nodes")).any(is_it).then_some(())
+        })
+        .await;
+    }
+    let known = eventually("the first person has more followers than most of them", async || {
+        let circle = reader.graphql(CIRCLE, Value::Null).await.body;
+        let first = circle["data"]["profile"]["followerCount"].as_u64().unwrap_or(0);
+        let people = list(&circle, "/data/profile/followers/nodes");
+        let fewer = people.iter().filter(|person| person["followerCount"].as_u64().is_some_and(|count| count < first));
+        (first >= 6 && fewer.count() * 2 > people.len()).then(|| circle["data"]["profile"]["displayName"].clone())
+    })
+    .await;
+    server.stop().await;
+
+    let server = Server::start_in(data.path(), start()).await;
+    let reader = reader.at(&server.url);
+    let circle = reader.graphql(CIRCLE, Value::Null).await;
+    assert_eq!(circle.get("/profile/displayName"), &known, "who was there is there");
+    let before = ids(list(&reader.graphql(HOME, Value::Null).await.body, "/data/homeFeed/nodes"));
+    eventually("they go on", async || {
+        let feed = reader.graphql(HOME, Value::Null).await.body;
+        (!ids(list(&feed, "/data/homeFeed/nodes")).is_subset(&before)).then_some(())
+    })
+    .await;
+    server.stop().await;
+    let verified = binary::millrace(["verify".as_ref(), "--data-dir".as_ref(), data.path().as_os_str()]);
+    assert_eq!(verified.code, 0, "{verified:?}");
 }
 
 #[test]

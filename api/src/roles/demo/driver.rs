@@ -1,4 +1,7 @@
-//! Takes the steps of the script: opens the shop, keeps its warehouse, sends customers in, and sees each order through.
+//! Takes the steps of the script: opens the shop, keeps its warehouse, sends customers in, and sees each order through; and
+//! lets people talk (talk.rs).
+
+mod talk;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -43,6 +46,8 @@ pub(super) struct Plan {
     pub(super) run: u64,
     /// How many customers there are.
     pub(super) customers: u32,
+    /// How many people follow each other and talk; the first of them are the customers.
+    pub(super) people: u32,
 }
 
 /// The traffic of one start.
@@ -86,7 +91,10 @@ impl Driver {
         self.lifecycle.spawn(async move { warehouse.keep_warehouse().await });
         let summary = Arc::clone(&self);
         self.lifecycle.spawn(async move { summary.summarise().await });
-        self.send_customers_in(products.into()).await;
+        let products: Arc<[String]> = products.into();
+        let (talk, on_sale) = (Arc::clone(&self), Arc::clone(&products));
+        self.lifecycle.spawn(async move { talk.let_people_talk(&on_sale).await });
+        self.send_customers_in(products).await;
         Ok(())
     }
 

@@ -1,15 +1,18 @@
-//! `millrace demo`: a server with a shop in it, and people who buy: life within seconds of the first start.
+//! `millrace demo`: a server with a shop in it, people who buy, and people who talk: life within seconds of the first start.
 //!
-//! Slice map: script.rs decides what is done next, driver.rs does it, shop.rs speaks the public API for it. The traffic
-//! goes where everybody's goes, with the rights of whom it plays; it can do nothing that a client could not.
+//! Slice map: script.rs decides what is done next to orders, people.rs and words.rs who follows whom and who says what,
+//! driver.rs does it, shop.rs speaks the public API for it. The traffic goes where everybody's goes, with the rights of whom
+//! it plays; it can do nothing that a client could not.
 
 mod driver;
+mod people;
 mod random;
 mod script;
 mod shop;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::{fs, io, path::Path, time::Duration};
 
@@ -52,7 +55,8 @@ pub async fn run(config: &Config, args: &DemoArgs) -> Result<(), Failure> {
     print(&banner(config, args, &format!("http://{}", server.address())));
 
     let traffic = Lifecycle::new();
-    let plan = Plan { rate: args.rate, seed: args.seed, run, customers: args.customers };
+    let DemoArgs { rate, seed, customers, people, .. } = *args;
+    let plan = Plan { rate, seed, run, customers, people };
     let driver = Driver::new(plan, Shop::new(engine), traffic.clone());
     let driving = traffic.spawn(std::sync::Arc::clone(&driver).run());
     let (time, ending) = (args.seconds.map(Duration::from_secs), traffic.clone());
@@ -131,13 +135,19 @@ fn next_start(data_dir: &Path) -> Result<u64, Failure> {
 
 fn banner(config: &Config, args: &DemoArgs, url: &str) -> String {
     let command = all::command(config);
-    let DemoArgs { rate, seed, customers, .. } = args;
-    let lines = [
+    let DemoArgs { rate, seed, customers, people, .. } = args;
+    let mut lines = vec![
         all::banner(config, url, Duty::All),
         format!("  customers  {command} token --subject {} --role customer", shop::customer_name(1)),
         format!("             ... to {}", shop::customer_name(*customers)),
         format!("  operator   {command} token --subject olga --role operator"),
         format!("Demonstration: {rate} orders a second of {customers} customers, seed {seed}. Ctrl-C stops it."),
     ];
+    if *people > 1 {
+        let last = shop::customer_name(*people);
+        let talk =
+            format!("  people     customer-1 to {last} follow each other and talk; the first have the most followers");
+        lines.insert(lines.len() - 2, talk);
+    }
     lines.join("\n")
 }

@@ -148,7 +148,14 @@ impl Shop {
         Ok(Some(text(&payload, "/position")))
     }
 
-    async fn mutate(&self, who: &Viewer, document: &str, mutation: &str, input: Value) -> Result<Value, Trouble> {
+    /// Asks for a change. Gives what came of it.
+    pub(super) async fn mutate(
+        &self,
+        who: &Viewer,
+        document: &str,
+        mutation: &str,
+        input: Value,
+    ) -> Result<Value, Trouble> {
         let mut data = self.execute(who, document, json!({ "input": input })).await?;
         let payload = data.get_mut(mutation).map(Value::take).unwrap_or_default();
         match payload.pointer("/userErrors/0/message") {
@@ -157,7 +164,8 @@ impl Shop {
         }
     }
 
-    async fn execute(&self, who: &Viewer, document: &str, variables: Value) -> Result<Value, Trouble> {
+    /// Asks in somebody's name. Gives the data of the answer.
+    pub(super) async fn execute(&self, who: &Viewer, document: &str, variables: Value) -> Result<Value, Trouble> {
         let variables = if let Value::Object(variables) = variables { variables } else { Map::new() };
         let request = GraphQlRequest { query: document.to_owned(), variables, ..GraphQlRequest::default() };
         let failed = |error: String| Trouble::Failed(error);

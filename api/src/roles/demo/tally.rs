@@ -1,10 +1,10 @@
-//! What has happened so far, for the line that is printed now and then.
+//! What has happened so far, for the lines that are printed now and then.
 
 use std::fmt;
 
 use super::script::{Seen, Status};
 
-/// Counts of what was seen of the orders of this start.
+/// Counts of what was seen of the orders of this start, and of what people did in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     /// Orders that were placed.
@@ -23,6 +23,20 @@ pub(super) struct Tally {
     pub(super) paid: i64,
     /// Cents that were given back.
     pub(super) refunded: i64,
+    /// People who are there.
+    pub(super) joined: u64,
+    /// Follows that were begun.
+    pub(super) follows: u64,
+    /// Posts that answer none.
+    pub(super) posts: u64,
+    /// Posts that answer one.
+    pub(super) replies: u64,
+    /// Likes that were given.
+    pub(super) likes: u64,
+    /// Posts that were shown to others.
+    pub(super) reposts: u64,
+    /// Follows that were ended, and mutes and blocks.
+    pub(super) parted: u64,
     /// Requests that failed.
     pub(super) failed: u64,
 }
@@ -49,7 +63,8 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { placed, confirmed, cancelled, declined, shipped, returned, paid, refunded, failed } = self;
+        let Self { placed, confirmed, cancelled, declined, shipped, returned, paid, refunded, .. } = self;
+        let Self { joined, follows, posts, replies, likes, reposts, parted, failed, .. } = self;
         let euros = |cents: &i64| format!("{}.{:02}", cents / 100, cents % 100);
         write!(
             f,
@@ -58,6 +73,13 @@ impl fmt::Display for Tally {
             euros(paid),
             euros(refunded)
         )?;
+        if *joined > 0 {
+            write!(
+                f,
+                "\npeople: {joined} there, {follows} follows, {posts} posts, {replies} replies, {likes} likes, \
+                 {reposts} reposts, {parted} unfollowed, muted or blocked"
+            )?;
+        }
         if *failed > 0 { write!(f, "; {failed} requests failed") } else { Ok(()) }
     }
 }
