@@ -15,6 +15,7 @@ mod hub;
 mod keyed;
 mod manager;
 mod moving;
+pub mod notifications;
 pub mod order_stats;
 pub mod order_summary;
 mod origin;

@@ -7,6 +7,7 @@ use infrastructure::{clock::Clock, event_store::EventStore, lifecycle::Lifecycle
 use crate::{
     KeyedFold, ManagerError, OnFailure, ProjectionManager, ProjectionOptions, Served, ServedTables, SetChange,
     manager::{Declared, Surroundings},
+    notifications::Notifications,
     order_stats::OrderStats,
     order_summary::OrderSummary,
     post_board::PostBoard,
@@ -22,6 +23,8 @@ use crate::{
 /// The read models, to query.
 #[derive(Clone, Debug)]
 pub struct ReadModels {
+    /// What is news to whom.
+    pub notifications: ServedTables<Notifications>,
     /// Orders as customers and operators see them.
     pub order_summary: Served<OrderSummary>,
     /// What happened to orders, by the hour.
@@ -43,6 +46,7 @@ pub struct ReadModels {
 /// The names of all projections.
 pub fn names() -> Vec<&'static str> {
     vec![
+        Notifications::NAME,
         OrderStats::NAME,
         OrderSummary::NAME,
         PostBoard::NAME,
@@ -65,6 +69,7 @@ impl ReadModels {
     ) -> Result<(Self, ProjectionManager), ManagerError> {
         let mut declared = Vec::new();
         let models = Self {
+            notifications: set_change(&mut declared, &rows, OnFailure::park()),
             order_stats: set_change(&mut declared, &rows, OnFailure::park()),
             order_summary: keyed(&mut declared, &rows, OnFailure::park()),
             post_board: keyed(&mut declared, &rows, OnFailure::park()),

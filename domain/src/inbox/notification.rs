@@ -23,11 +23,18 @@ pub enum NotificationKind {
     Order,
 }
 
+impl NotificationKind {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Like, Self::Repost, Self::Quote, Self::Reply, Self::Mention, Self::Follow, Self::Order];
+}
+
 /// Notifications that are shown as one: "17 people liked your post".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct NotificationGroup {
     /// Of what kind they are.
     pub kind: NotificationKind,
-    /// The post, order or person that they are about.
+    /// What they are about. Likes and reposts: the post that is theirs. Quotes, replies and mentions: the post that quotes,
+    /// answers or mentions, so each of them is a group by itself. Follows: whoever is followed. Orders: the order.
     pub subject: Uuid,
 }

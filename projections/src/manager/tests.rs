@@ -114,6 +114,7 @@ impl World {
 
 impl Running {
     async fn catch_up(&self, to: Position) {
+        self.models.notifications.wait(to, LONG).await.unwrap();
         self.models.order_stats.wait(to, LONG).await.unwrap();
         self.models.order_summary.wait(to, LONG).await.unwrap();
         self.models.post_board.wait(to, LONG).await.unwrap();
@@ -376,7 +377,7 @@ async fn an_unknown_projection_is_not_rebuilt_and_the_known_ones_are_named() {
     let error = running.manager.rebuild("order_sumary").await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "there is no projection order_sumary; there are: order_stats, order_summary, post_board, product_catalog, product_sales, profile_directory, social_graph, stock_level"
+        "there is no projection order_sumary; there are: notifications, order_stats, order_summary, post_board, product_catalog, product_sales, profile_directory, social_graph, stock_level"
     );
     running.stop().await;
 }

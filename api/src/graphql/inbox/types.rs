@@ -34,7 +34,7 @@ pub(in crate::graphql) enum NotificationKind {
 pub(super) struct NotificationGroupInput {
     /// Of what kind they are.
     kind: NotificationKind,
-    /// The post that they are about; for `ORDER` the order, for `FOLLOW` the profile.
+    /// The `subjectId` of the notification.
     subject_id: ID,
 }
 
@@ -83,23 +83,13 @@ pub(in crate::graphql) struct Inbox {
     preferences: Vec<NotificationPreference>,
 }
 
-const KINDS: [inbox::NotificationKind; 7] = [
-    inbox::NotificationKind::Like,
-    inbox::NotificationKind::Repost,
-    inbox::NotificationKind::Quote,
-    inbox::NotificationKind::Reply,
-    inbox::NotificationKind::Mention,
-    inbox::NotificationKind::Follow,
-    inbox::NotificationKind::Order,
-];
-
 impl From<&InboxState> for Inbox {
     fn from(InboxState { seen_up_to, read_up_to, groups: _, unwanted }: &InboxState) -> Self {
         let preference = |kind: inbox::NotificationKind| NotificationPreference {
             kind: kind.into(),
             is_wanted: !unwanted.contains(&kind),
         };
-        let preferences = KINDS.into_iter().map(preference).collect();
+        let preferences = inbox::NotificationKind::ALL.into_iter().map(preference).collect();
         Self { seen_up_to: *seen_up_to, read_up_to: *read_up_to, preferences }
     }
 }
