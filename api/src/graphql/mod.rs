@@ -10,6 +10,7 @@ mod follow;
 mod inbox;
 mod live;
 mod node;
+mod notifications;
 mod operator;
 mod order;
 mod order_stats;
@@ -48,7 +49,7 @@ use infrastructure::{
     event_store::EventStore,
     execute::Executor,
 };
-use projections::{ProjectionManager, ReadModels, social_graph::Watchers};
+use projections::{ProjectionManager, ReadModels, notifications::InboxWatchers, social_graph::Watchers};
 
 use crate::{
     config::OnAccount,
@@ -86,6 +87,8 @@ pub struct Services {
     pub read_models: ReadModels,
     /// Whose feeds and posts are looked at live.
     pub watchers: Watchers,
+    /// Whose inboxes are looked at live.
+    pub inbox_watchers: InboxWatchers,
     /// The projections behind them.
     pub projections: Arc<ProjectionManager>,
     /// The events, for replaying to subscribers.
@@ -136,6 +139,7 @@ pub struct Query(
     profile::ProfileQuery,
     post::PostQuery,
     social_graph::SocialGraphQuery,
+    notifications::NotificationQuery,
     stock::StockQuery,
     projection::ProjectionQuery,
     projection::ParkedEventQuery,
@@ -166,6 +170,7 @@ pub struct Mutation(
 pub struct Subscription(
     order::OrderSubscription,
     social_graph::SocialGraphSubscription,
+    notifications::NotificationSubscription,
     stock::StockSubscription,
     projection::ProjectionSubscription,
 );

@@ -171,7 +171,8 @@ impl Running {
     }
 }
 
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 9] = [
+    "notifications",
     "order_stats",
     "order_summary",
     "post_board",

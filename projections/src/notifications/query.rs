@@ -13,7 +13,8 @@ use infrastructure::{
 };
 
 use super::{
-    InboxPage, InboxPlace, NEWEST_ACTORS_MAX, Notification, Notifications, OrderNews, Received, UNREAD_MAX, UnreadCount,
+    InboxPage, InboxPlace, NEWEST_ACTORS_MAX, Notification, Notifications, OrderNews, Received, UNREAD_MAX,
+    UnreadCount,
     news::parse,
     sql::{Names, micros, person},
 };
@@ -27,12 +28,7 @@ const ITEMS_AT_ONCE: usize = 1_000;
 impl ServedTables<Notifications> {
     /// The newest `first` groups of an inbox, from behind some place in it. Something that came into a group meanwhile has
     /// moved it to the front.
-    pub async fn inbox(
-        &self,
-        of: UserId,
-        after: Option<InboxPlace>,
-        first: usize,
-    ) -> Result<InboxPage, QueryError> {
+    pub async fn inbox(&self, of: UserId, after: Option<InboxPlace>, first: usize) -> Result<InboxPage, QueryError> {
         let as_of = self.position();
         let (moment, position) = after.map_or((i64::MAX, i64::MAX), |(at, position)| (micros(at), place(position)));
         let rows = self
@@ -204,7 +200,8 @@ fn group(row: &Row, column: usize) -> Result<NotificationGroup, ReadStoreError> 
 }
 
 fn position(row: &Row, column: usize) -> Result<Position, ReadStoreError> {
-    let number = u64::try_from(row.int(column)?).map_err(|_| ReadStoreError::Column { column, wanted: "a position" })?;
+    let number =
+        u64::try_from(row.int(column)?).map_err(|_| ReadStoreError::Column { column, wanted: "a position" })?;
     Ok(Position::new(number))
 }
 

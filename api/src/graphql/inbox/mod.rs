@@ -5,3 +5,4 @@ mod mutation;
 mod types;
 
 pub(super) use mutation::InboxMutation;
+pub(super) use types::NotificationKind;

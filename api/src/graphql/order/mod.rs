@@ -9,10 +9,13 @@ mod payments;
 mod query;
 mod replay;
 mod subscription;
+mod together;
 mod types;
 
+pub(super) use kind::OrderChangeKind;
 pub(super) use mutation::OrderMutation;
 pub(super) use query::OrderQuery;
 pub(super) use query::find;
 pub(super) use subscription::OrderSubscription;
+pub(super) use together::OrdersTogether;
 pub(super) use types::{OrderCancelReason, OrderObject};

@@ -12,5 +12,6 @@ mod visible;
 
 pub(super) use current::{Looked, look};
 pub(super) use mutation::PostMutation;
+pub(super) use near::PostsTogether;
 pub(super) use query::{PostQuery, find};
 pub(super) use types::PostObject;

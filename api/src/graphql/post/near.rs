@@ -88,19 +88,23 @@ fn posts_of(row: &PostRow) -> Vec<PostId> {
 
 /// Posts of one answer, looked up at most once, for whoever asks.
 #[derive(Debug)]
-pub(super) struct PostsTogether {
+pub(in crate::graphql) struct PostsTogether {
     rows: Together<PostBoard>,
     shown: OnceCell<Result<HashMap<PostId, PostObject>, Error>>,
 }
 
 impl PostsTogether {
-    fn new(wanted: impl IntoIterator<Item = PostId>, known: Vec<PostRow>) -> Self {
+    pub(in crate::graphql) fn new(wanted: impl IntoIterator<Item = PostId>, known: Vec<PostRow>) -> Self {
         let rows = Together::new(wanted.into_iter().map(PostId::uuid)).knowing(known);
         Self { rows, shown: OnceCell::new() }
     }
 
     /// One of them; none if it is not there, or not for the caller.
-    pub(super) async fn get(&self, context: &Context<'_>, post: PostId) -> Result<Option<PostObject>, Error> {
+    pub(in crate::graphql) async fn get(
+        &self,
+        context: &Context<'_>,
+        post: PostId,
+    ) -> Result<Option<PostObject>, Error> {
         // One that is not shown because of an event that cannot be applied says so.
         self.rows.get(context, post.uuid()).await?;
         let shown = self.shown.get_or_init(|| self.look(context)).await;

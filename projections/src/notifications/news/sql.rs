@@ -222,9 +222,8 @@ fn counted(change: &Change, is_it: &str, params: &[Value]) -> Vec<Statement> {
          SELECT x.recipient, x.kind, x.subject, 0 FROM {items} x WHERE {is_it} \
          ON CONFLICT (recipient, kind, subject) DO NOTHING"
     );
-    let count = format!(
-        "UPDATE {groups} AS g SET shown = g.shown + x.is_shown FROM {items} x WHERE {is_it} AND {OF_ITEM}"
-    );
+    let count =
+        format!("UPDATE {groups} AS g SET shown = g.shown + x.is_shown FROM {items} x WHERE {is_it} AND {OF_ITEM}");
     let newest = refresh(&change.names, &format!("FROM {items} x"), &format!("{is_it} AND {OF_ITEM}"));
     [group, count, newest].map(|sql| Statement::once(sql, params.to_vec())).into()
 }
@@ -336,7 +335,8 @@ fn edited(change: &Change, post: PostId, mentions: &[Mention], at: Timestamp) ->
 fn deleted(change: &Change, post: PostId) -> Vec<Statement> {
     let posts = &change.names.posts;
     let id = [Value::Uuid(post.uuid())];
-    let of = |column: &str| format!("(SELECT p.{column} FROM {posts} p WHERE p.post_id = $1 AND p.of_post IS NOT NULL)");
+    let of =
+        |column: &str| format!("(SELECT p.{column} FROM {posts} p WHERE p.post_id = $1 AND p.of_post IS NOT NULL)");
     let (recipient, subject, source) = (of("of_author"), of("of_post"), of("author"));
     let mut statements = removed(change, [&recipient, "'repost'", &subject, &source], &id, &id);
     let undone = format!("DELETE FROM {posts} WHERE post_id = $1 AND of_post IS NOT NULL");
@@ -371,14 +371,9 @@ pub(in crate::notifications) fn look_again(change: &Change, which: &str, params:
     };
     let is_shown = shown(&change.names, ["x.recipient", "x.kind", "x.source", "x.position", "x.is_public"]);
     let look = format!("UPDATE {items} AS x SET is_shown = {is_shown} WHERE {which}");
-    let their = format!(
-        "FROM (SELECT DISTINCT x.recipient, x.kind, x.subject FROM {items} x WHERE {which}) s"
-    );
-    let newest = refresh(
-        &change.names,
-        &their,
-        "g.recipient = s.recipient AND g.kind = s.kind AND g.subject = s.subject",
-    );
+    let their = format!("FROM (SELECT DISTINCT x.recipient, x.kind, x.subject FROM {items} x WHERE {which}) s");
+    let newest =
+        refresh(&change.names, &their, "g.recipient = s.recipient AND g.kind = s.kind AND g.subject = s.subject");
     [count("-"), look, count("+"), newest].map(|sql| Statement::once(sql, params.to_vec())).into()
 }
 
