@@ -58,6 +58,7 @@ const MODULES: [(&str, Runs); 47] = [
     ("fulfilment", OnBoth),
     ("inbox", OnBoth),
     ("live", OnBoth),
+    ("notifications", OnBoth),
     ("order", OnBoth),
     ("order_handling", OnBoth),
     ("order_over_http", OnBoth),

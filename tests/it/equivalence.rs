@@ -470,6 +470,7 @@ impl Server {
     /// Waits until the read models have applied everything.
     async fn catch_up(&self) -> Position {
         let head = self.events.head().await.expect("the store works");
+        self.models.notifications.wait(head, LONG).await.expect("the inboxes get there");
         self.models.order_stats.wait(head, LONG).await.expect("the statistics get there");
         self.models.order_summary.wait(head, LONG).await.expect("the orders get there");
         self.models.post_board.wait(head, LONG).await.expect("the posts get there");

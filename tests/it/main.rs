@@ -22,6 +22,7 @@ mod follow;
 mod fulfilment;
 mod inbox;
 mod live;
+mod notifications;
 mod order;
 mod order_handling;
 mod order_over_http;

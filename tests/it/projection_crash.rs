@@ -101,6 +101,8 @@ fn an_audit_finds_whatever_is_wrong_with_a_read_store() {
         ("UPDATE social_graph_g2_people SET followers = followers + 1 WHERE posts > 1", "differs from the log"),
         ("DELETE FROM social_graph_g1_entries WHERE position % 2 = 0", "differs from the log"),
         ("UPDATE social_graph_g2_state SET filled = filled + 64", "differs from the log"),
+        ("UPDATE notifications_g2_groups SET shown = shown + 1 WHERE kind = 'like'", "differs from the log"),
+        ("UPDATE notifications_g1_items SET is_shown = 1 WHERE is_shown = 0", "differs from the log"),
         // The generation that serves is at the end of the log; the one on standby may not be there yet.
         ("UPDATE projection_slices SET position = position - 1000 WHERE generation = 2", "which is not at it"),
         (

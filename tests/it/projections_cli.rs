@@ -17,7 +17,8 @@ use tests::{
 };
 use uuid::Uuid;
 
-const ALL: [&str; 8] = [
+const ALL: [&str; 9] = [
+    "notifications",
     "order_stats",
     "order_summary",
     "post_board",

@@ -27,6 +27,9 @@ const READS: &str = "reads";
 /// Who wants which kinds, from which place in the log on.
 const PREFERENCES: &str = "preferences";
 
+/// Nothing happened as early.
+const BEFORE_ALL: i64 = -i64::MAX;
+
 /// The full names of the tables.
 #[derive(Debug)]
 pub(super) struct Names {
@@ -159,17 +162,17 @@ pub(super) const fn micros(at: Timestamp) -> i64 {
 /// was read of the group itself. Nothing is shown of a post that was taken back. `from` and `condition` say which groups.
 pub(super) fn refresh(names: &Names, from: &str, condition: &str) -> String {
     let Names { items, groups, posts, reads, .. } = names;
+    // A condition that only the group has must not be asked for each of its items: of a popular post there are a million.
     let newest = |what: &str, and: &str| {
         format!(
-            "(SELECT i.{what} FROM {items} i WHERE i.recipient = g.recipient AND i.kind = g.kind \
-             AND i.subject = g.subject AND i.is_shown = 1{and} AND NOT EXISTS \
-             (SELECT 1 FROM {posts} p WHERE p.post_id = g.subject AND p.is_deleted = 1) \
-             ORDER BY i.moment DESC, i.position DESC LIMIT 1)"
+            "CASE WHEN EXISTS (SELECT 1 FROM {posts} p WHERE p.post_id = g.subject AND p.is_deleted = 1) THEN NULL \
+             ELSE (SELECT i.{what} FROM {items} i WHERE i.recipient = g.recipient AND i.kind = g.kind \
+             AND i.subject = g.subject AND i.is_shown = 1{and} ORDER BY i.moment DESC, i.position DESC LIMIT 1) END"
         )
     };
     let is_unread = format!(
-        " AND NOT EXISTS (SELECT 1 FROM {reads} r WHERE r.user_id = g.recipient AND r.kind = g.kind \
-         AND r.subject = g.subject AND r.up_to >= i.moment)"
+        " AND i.moment > coalesce((SELECT r.up_to FROM {reads} r WHERE r.user_id = g.recipient AND r.kind = g.kind \
+         AND r.subject = g.subject), {BEFORE_ALL})"
     );
     format!(
         "UPDATE {groups} AS g SET newest_moment = {moment}, newest_position = {position}, unread_moment = {unread} \

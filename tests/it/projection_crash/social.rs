@@ -99,6 +99,28 @@ fn liked(events: &EventsDb<'_>, number: u64) {
         events.append("inbox", user(number), "inbox.seen.v1", &data);
         events.append("inbox", user(number), "inbox.read.v1", &data);
     }
+    if number.is_multiple_of(3) {
+        let unwanted = json!({ "user": user(number), "unwanted": ["like", "reply"], "at": AT }).to_string();
+        events.append("inbox", user(number), "inbox.preferences_changed.v1", &unwanted);
+        let group = json!({ "kind": "like", "subject": post(0, number) });
+        let data = json!({ "user": user(number), "group": group, "up_to": AT, "at": AT }).to_string();
+        events.append("inbox", user(number), "inbox.read.v1", &data);
+    }
+}
+
+/// Somebody is told of what happens while an event of their inbox waits: a follow that they do not want to hear of, and a
+/// mention. They have seen it.
+pub(super) fn told(events: &EventsDb<'_>, whom: Uuid) {
+    let pair = Uuid::from_u128(0xfa00_0000_0000);
+    events.append("follow", pair, "follow.followed.v1", &pair_data(user(1), whom, ""));
+    let said = post(5, 1);
+    let mut data: Value = serde_json::from_str(&post_data(said, user(1), "Look")).expect("JSON");
+    data["content"]["mentions"] = json!([{ "user": whom, "handle": "person_2" }, { "user": user(2), "handle": "x" }]);
+    events.append("post", said, "post.published.v1", &data.to_string());
+    data["content"]["mentions"] = json!([{ "user": whom, "handle": "person_2" }, { "user": user(3), "handle": "x" }]);
+    events.append("post", said, "post.edited.v1", &data.to_string());
+    let seen = json!({ "user": whom, "up_to": AT, "at": AT }).to_string();
+    events.append("inbox", whom, "inbox.seen.v1", &seen);
 }
 
 /// Some follow somebody no longer, or do again, or block or mute them, for good or for a while.

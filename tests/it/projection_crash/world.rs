@@ -264,7 +264,7 @@ fn stock_data(stock: Uuid, mut data: Value) -> Value {
     data
 }
 
-/// Two orders, a product, a stock, somebody, what they said and whom they mute, with an event that nobody understands, and
+/// Two orders, a product, a stock, somebody, what they said, whom they mute and what they want to hear, with an event that nobody understands, and
 /// others behind it.
 fn add_poison(events: &EventsDb<'_>) -> Vec<Poison> {
     const BROKEN: &str = "{\"broken\":1}";
@@ -278,7 +278,12 @@ fn add_poison(events: &EventsDb<'_>) -> Vec<Poison> {
     let delivered = json!({ "order": order, "at": AT }).to_string();
     events.append("order", order, "order.delivered.v1", &delivered);
     let mended = json!({ "order": order, "tracking": null, "at": AT }).to_string();
-    poison.push(Poison { position, key: order, projections: vec!["order_stats", "order_summary"], mended });
+    poison.push(Poison {
+        position,
+        key: order,
+        projections: vec!["notifications", "order_stats", "order_summary"],
+        mended,
+    });
 
     let order = SystemIds.fresh();
     place(events, order, &sold, &mut random);
@@ -325,14 +330,24 @@ fn add_poison(events: &EventsDb<'_>) -> Vec<Poison> {
     let position = events.append("post", post, "post.edited.v1", BROKEN);
     events.append("post", post, "post.edited.v1", &post_data(post, user, "#cake at last"));
     let mended = post_data(post, user, "#tea #cake");
-    poison.push(Poison { position, key: post, projections: vec!["post_board", "social_graph"], mended });
+    poison.push(Poison {
+        position,
+        key: post,
+        projections: vec!["notifications", "post_board", "social_graph"],
+        mended,
+    });
 
     let pair = SystemIds.fresh();
     let mended = pair_data(user, social::user(0), "");
     events.append("follow", pair, "follow.followed.v1", &mended);
     let position = events.append("follow", pair, "follow.muted.v1", BROKEN);
     events.append("follow", pair, "follow.blocked.v1", &mended);
-    poison.push(Poison { position, key: pair, projections: vec!["social_graph"], mended });
+    poison.push(Poison { position, key: pair, projections: vec!["notifications", "social_graph"], mended });
+
+    let position = events.append("inbox", user, "inbox.preferences_changed.v1", BROKEN);
+    let mended = json!({ "user": user, "unwanted": ["like", "follow"], "at": AT }).to_string();
+    social::told(events, user);
+    poison.push(Poison { position, key: user, projections: vec!["notifications"], mended });
     poison
 }
 

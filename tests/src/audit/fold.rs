@@ -9,7 +9,7 @@ use chrono::{DateTime, Datelike as _, SecondsFormat};
 use uuid::Uuid;
 
 use super::{
-    graph,
+    graph, inboxes,
     log::{Event, Happened},
     posts,
 };
@@ -54,7 +54,8 @@ pub struct Model {
 }
 
 /// All of them.
-pub const MODELS: [Model; 8] = [
+pub const MODELS: [Model; 9] = [
+    inboxes::MODEL,
     Model {
         name: "order_stats",
         events: &[

@@ -196,15 +196,16 @@ impl Graph {
             }
             Social::Muted(whom) => drop(self.hidden.insert((by, *whom, "mutes"))),
             Social::Unmuted(whom) => drop(self.hidden.remove(&(by, *whom, "mutes"))),
-            Social::Liked(post) => {
+            Social::Liked { post, .. } => {
                 self.heard_of(by, at);
                 self.likes.entry((*post, by)).or_insert(place);
             }
-            Social::Unliked(post) => {
+            Social::Unliked { post, .. } => {
                 self.heard_of(by, at);
                 self.likes.remove(&(*post, by));
             }
-            Social::Looked => self.heard_of(by, at),
+            Social::Saw { .. } | Social::Read { .. } => self.heard_of(by, at),
+            Social::Wants { .. } => panic!("{what:?} is not about feeds"),
         }
     }
 
@@ -264,7 +265,7 @@ fn tags(content: &Value) -> BTreeSet<String> {
     tags.iter().map(|tag| tag.as_str().expect("a hashtag is a text").to_owned()).collect()
 }
 
-fn micros(at: &str) -> i64 {
+pub(super) fn micros(at: &str) -> i64 {
     DateTime::parse_from_rfc3339(at).expect("a moment").timestamp_micros()
 }
 

@@ -203,11 +203,36 @@ pub enum Social {
     /// They do again.
     Unmuted(Uuid),
     /// They like a post.
-    Liked(Uuid),
+    Liked {
+        /// Which.
+        post: Uuid,
+        /// Whose.
+        author: Uuid,
+    },
     /// They like it no longer.
-    Unliked(Uuid),
-    /// They looked into their inbox.
-    Looked,
+    Unliked {
+        /// Which.
+        post: Uuid,
+        /// Whose.
+        author: Uuid,
+    },
+    /// They know of what is in their inbox.
+    Saw {
+        /// Until when, in microseconds.
+        up_to: i64,
+    },
+    /// They have read it.
+    Read {
+        /// Only what is of this kind about this; none: all.
+        group: Option<(String, Uuid)>,
+        /// Until when, in microseconds.
+        up_to: i64,
+    },
+    /// They want to be told of other things.
+    Wants {
+        /// All kinds that they do not want.
+        unwanted: Vec<String>,
+    },
 }
 
 /// The whole log, from the first event on.
@@ -290,6 +315,12 @@ struct Line {
 }
 
 #[derive(Deserialize)]
+struct Group {
+    kind: String,
+    subject: Uuid,
+}
+
+#[derive(Deserialize)]
 struct Data<'a> {
     customer: Option<Uuid>,
     #[serde(borrow)]
@@ -317,11 +348,14 @@ struct Data<'a> {
     by: Option<Uuid>,
     whom: Option<Uuid>,
     user: Option<Uuid>,
+    up_to: Option<DateTime<Utc>>,
+    group: Option<Group>,
+    unwanted: Option<Vec<String>>,
     at: Option<DateTime<Utc>>,
 }
 
 /// What no read model reads.
-const UNREAD: [&str; 3] = ["operator.", "handle.", "inbox.preferences_changed."];
+const UNREAD: [&str; 2] = ["operator.", "handle."];
 
 /// What the data says; none if it does not say what an event of this type has to say.
 fn parse(kind: &str, data: &str) -> Option<Happened> {
@@ -388,9 +422,14 @@ fn parse(kind: &str, data: &str) -> Option<Happened> {
         "follow.unblocked.v1" => social(data.by, Social::Unblocked(data.whom?))?,
         "follow.muted.v1" => social(data.by, Social::Muted(data.whom?))?,
         "follow.unmuted.v1" => social(data.by, Social::Unmuted(data.whom?))?,
-        "reaction.liked.v1" => social(data.by, Social::Liked(data.post?))?,
-        "reaction.unliked.v1" => social(data.by, Social::Unliked(data.post?))?,
-        "inbox.seen.v1" | "inbox.read.v1" => social(data.user, Social::Looked)?,
+        "reaction.liked.v1" => social(data.by, Social::Liked { post: data.post?, author: data.author? })?,
+        "reaction.unliked.v1" => social(data.by, Social::Unliked { post: data.post?, author: data.author? })?,
+        "inbox.seen.v1" => social(data.user, Social::Saw { up_to: data.up_to?.timestamp_micros() })?,
+        "inbox.read.v1" => {
+            let (group, up_to) = (data.group.map(|group| (group.kind, group.subject)), data.up_to?.timestamp_micros());
+            social(data.user, Social::Read { group, up_to })?
+        }
+        "inbox.preferences_changed.v1" => social(data.user, Social::Wants { unwanted: data.unwanted? })?,
         "stock.received.v1" => {
             Happened::Received { sku: data.sku?, warehouse: data.warehouse?, pieces: data.pieces?, at }
         }

@@ -6,6 +6,7 @@
 
 mod fold;
 mod graph;
+mod inboxes;
 mod log;
 mod posts;
 
