@@ -199,7 +199,7 @@ async fn a_list_shows_every_projection_with_state_and_lag() {
             status["rate"] = Value::Null;
             status
         };
-        assert_eq!(without_rate(&shop.projection("order_summary")), without_rate(&json[1]));
+        assert_eq!(without_rate(&shop.projection("order_summary")), without_rate(&json[2]));
         let shown = shop.run("projections show order_summary").ok();
         assert!(
             shown.contains(&format!("position    {head} of {head}\n")) && shown.contains("standby     -\n"),
@@ -392,8 +392,8 @@ async fn parked_events_are_listed_tried_again_and_passed_over() {
         );
         let list = shop.run(&format!("projections parked list --key {key} --state failed")).ok();
         let line = list.lines().find(|line| line.starts_with("order_summary")).expect("one parked event");
-        // The statistics read orders, too.
-        assert!(list.lines().count() == 3 && line.contains("order.shipped.v1") && line.contains("decode"), "{list}");
+        // The statistics and the inboxes read orders, too.
+        assert!(list.lines().count() == 4 && line.contains("order.shipped.v1") && line.contains("decode"), "{list}");
         assert_eq!(shop.json("projections parked list --state skipped"), Vec::<Value>::new());
         assert_eq!(shop.json("projections parked list --limit 1").len(), 1);
         let of_all = shop.projection("order_summary");

@@ -344,6 +344,8 @@ fn add_poison(events: &EventsDb<'_>) -> Vec<Poison> {
     events.append("follow", pair, "follow.blocked.v1", &mended);
     poison.push(Poison { position, key: pair, projections: vec!["notifications", "social_graph"], mended });
 
+    let nothing = json!({ "user": user, "unwanted": [], "at": AT }).to_string();
+    events.append("inbox", user, "inbox.preferences_changed.v1", &nothing);
     let position = events.append("inbox", user, "inbox.preferences_changed.v1", BROKEN);
     let mended = json!({ "user": user, "unwanted": ["like", "follow"], "at": AT }).to_string();
     social::told(events, user);

@@ -37,7 +37,7 @@ impl NotificationQuery {
     ) -> Result<NotificationConnection, Error> {
         let user = viewer(context)?.user();
         let size = Window::of(Some(first), None)?.size;
-        let after = after.map(place).transpose()?;
+        let after = after.as_ref().map(place).transpose()?;
         let model = ready_tables(context, &services(context).read_models.notifications, min_position).await?;
         let InboxPage { notifications, has_more, as_of } = model.inbox(user, after, size).await.map_err(query_error)?;
         let edges: Vec<_> =
@@ -68,7 +68,7 @@ fn cursor((moment, position): InboxPlace) -> Cursor {
     Cursor::new(LIST, &format!("{}:{}", moment.timestamp_micros(), position.value()))
 }
 
-fn place(cursor: Cursor) -> Result<InboxPlace, Error> {
+fn place(cursor: &Cursor) -> Result<InboxPlace, Error> {
     let key = cursor.key(LIST)?;
     let place = key.split_once(':').and_then(|(micros, position)| {
         let moment = Timestamp::from_timestamp_micros(micros.parse().ok()?)?;

@@ -98,8 +98,8 @@ impl NotificationObject {
     }
 
     /// What happened is in the other read models, too, once they are as far.
-    const fn position(&self) -> Option<PositionToken> {
-        Some(PositionToken(self.notification.position))
+    const fn position(&self) -> PositionToken {
+        PositionToken(self.notification.position)
     }
 }
 
@@ -142,7 +142,7 @@ impl NotificationObject {
     #[graphql(complexity = "5 + child_complexity")]
     async fn post(&self, context: &Context<'_>) -> Result<Option<PostObject>, Error> {
         let Some(post) = Subject::of(self.notification.group).post() else { return Ok(None) };
-        ready(context, &services(context).read_models.post_board, self.position()).await?;
+        ready(context, &services(context).read_models.post_board, Some(self.position())).await?;
         self.near.posts.get(context, post).await
     }
 
@@ -150,7 +150,7 @@ impl NotificationObject {
     #[graphql(complexity = "5 + child_complexity")]
     async fn order(&self, context: &Context<'_>) -> Result<Option<OrderObject>, Error> {
         let Some(order) = Subject::of(self.notification.group).order() else { return Ok(None) };
-        ready(context, &services(context).read_models.order_summary, self.position()).await?;
+        ready(context, &services(context).read_models.order_summary, Some(self.position())).await?;
         self.near.orders.get(context, order).await
     }
 

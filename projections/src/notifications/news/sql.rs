@@ -151,7 +151,7 @@ pub(in crate::notifications) fn posted(change: &Change, event: &PostEvent) -> Ve
             let kind = NotificationKind::Repost;
             let news = News { recipient: *of_author, kind, subject, actor: *author, visibility, at: *at };
             let others = [Value::Uuid(subject), person(*of_author), Value::Null, Value::Null];
-            [vec![known(change, *post, *author, others, visibility)], told(change, &news)].concat()
+            [vec![known(change, *post, *author, &others, visibility)], told(change, &news)].concat()
         }
         PostEvent::Deleted { post, .. } => deleted(change, *post),
     }
@@ -274,7 +274,8 @@ fn said(change: &Change, published: &Published) -> Vec<Statement> {
     let Published { post, author, visibility, reply, quoted, at, .. } = published;
     let parent = reply.map_or(Value::Null, |reply| person(reply.parent_author));
     let quoted = quoted.map_or(Value::Null, |quoted| person(quoted.author));
-    let mut statements = vec![known(change, *post, *author, [Value::Null, Value::Null, parent, quoted], *visibility)];
+    let others = [Value::Null, Value::Null, parent, quoted];
+    let mut statements = vec![known(change, *post, *author, &others, *visibility)];
     for (recipient, kind) in of_post(published) {
         let (subject, actor) = (post.uuid(), *author);
         statements.extend(told(change, &News { recipient, kind, subject, actor, visibility: *visibility, at: *at }));
@@ -283,7 +284,7 @@ fn said(change: &Change, published: &Published) -> Vec<Statement> {
 }
 
 /// There is such a post; `others` are the post that it shows and whose that is, whom it answers, and whom it quotes.
-fn known(change: &Change, post: PostId, author: UserId, others: [Value; 4], visibility: Visibility) -> Statement {
+fn known(change: &Change, post: PostId, author: UserId, others: &[Value; 4], visibility: Visibility) -> Statement {
     let sql = format!(
         "INSERT INTO {} (post_id, author, of_post, of_author, parent_author, quoted_author, is_public, is_deleted) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, 0) ON CONFLICT (post_id) DO NOTHING",
@@ -291,7 +292,7 @@ fn known(change: &Change, post: PostId, author: UserId, others: [Value; 4], visi
     );
     let itself = [Value::Uuid(post.uuid()), person(author)];
     let rest = [Value::Int(is_public(visibility))];
-    Statement::once(sql, [itself.as_slice(), &others, &rest].concat())
+    Statement::once(sql, [itself.as_slice(), others, &rest].concat())
 }
 
 /// Whoever is mentioned now and was not before is told; whoever is mentioned no longer is not.
