@@ -128,7 +128,7 @@ impl Inboxes {
                 }
             }
             Happened::Edited { content, at, .. } => {
-                self.edited(id, &mentions(content), place, super::graph::micros(at))
+                self.edited(id, &mentions(content), place, super::graph::micros(at));
             }
             Happened::Reposted { author, of, of_author, at } => {
                 let (of, none) = ((*of, *of_author), None);

@@ -148,9 +148,9 @@ fn handle_of(number: usize) -> String {
 
 /// Words that mention these.
 fn words(number: usize, mentions: &[usize]) -> Draft {
-    let text: String = mentions.iter().map(|mention| format!(" @{}", handle_of(*mention))).collect();
+    let text: Vec<String> = mentions.iter().map(|mention| format!("@{}", handle_of(*mention))).collect();
     let mentioned: BTreeMap<_, _> = (0..PEOPLE).map(|one| (handle(&handle_of(one)), user(one))).collect();
-    Draft { mentioned, ..draft(&format!("post {number}{text}")) }
+    Draft { mentioned, ..draft(format!("post {number} {}", text.join(" ")).trim_end()) }
 }
 
 impl World {
@@ -284,7 +284,7 @@ impl World {
 
     async fn news(&mut self, number: usize, what: usize) {
         let (order, at) = (order(number as u128), self.now);
-        if number as u128 >= self.orders + 1 || number == 0 {
+        if number == 0 || number as u128 > self.orders {
             return;
         }
         let event = match what {
