@@ -28,6 +28,7 @@ mod rebuild;
 mod registry;
 mod served;
 mod set_change;
+mod several;
 mod shape;
 mod slices;
 mod slot;

@@ -35,7 +35,7 @@ enum Runs {
 use Runs::{OnBoth, Once};
 
 /// Every module of this binary.
-const MODULES: [(&str, Runs); 47] = [
+const MODULES: [(&str, Runs); 48] = [
     ("both_profiles", Once("it is the re-run itself")),
     ("cli", OnBoth),
     ("cluster", Once("it has the cluster's processes and stores as it is")),

@@ -5,7 +5,7 @@
 //! lies there, then the next server is: it serves the old or the new generation, complete; a rebuild goes on where it
 //! was or says that it was given up; what is parked is parked still; no table belongs to nobody.
 //!
-//! `MILLRACE_PROJECTION_CRASH_CYCLES` says how often the second one kills (80), `MILLRACE_PROJECTION_CRASH_SEED`
+//! `MILLRACE_PROJECTION_CRASH_CYCLES` says how often the second one kills (50), `MILLRACE_PROJECTION_CRASH_SEED`
 //! repeats the schedule of an earlier run. `MILLRACE_PROJECTION_CRASH_PLACE` names one failpoint to die at.
 
 mod cases;
@@ -41,7 +41,7 @@ use self::{
     world::World,
 };
 
-const CYCLES: u64 = 80;
+const CYCLES: u64 = 50;
 /// How many servers die at a time.
 const CASES_AT_ONCE: usize = 2;
 

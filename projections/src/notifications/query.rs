@@ -18,7 +18,7 @@ use super::{
     news::parse,
     sql::{Names, micros, person},
 };
-use crate::{QueryError, ServedTables};
+use crate::{QueryError, ServedTables, bookkeeping::number_of, several::several};
 
 /// How many groups or orders one query asks for.
 const ASKED_AT_ONCE: usize = 32;
@@ -30,7 +30,7 @@ impl ServedTables<Notifications> {
     /// moved it to the front.
     pub async fn inbox(&self, of: UserId, after: Option<InboxPlace>, first: usize) -> Result<InboxPage, QueryError> {
         let as_of = self.position();
-        let (moment, position) = after.map_or((i64::MAX, i64::MAX), |(at, position)| (micros(at), place(position)));
+        let (moment, position) = after.map_or((i64::MAX, i64::MAX), |(at, position)| (micros(at), number_of(position)));
         let rows = self
             .select(|tables| {
                 let sql = format!(
@@ -77,7 +77,7 @@ impl ServedTables<Notifications> {
                      AND x.position > $2 AND x.position <= $3 ORDER BY x.position LIMIT {ITEMS_AT_ONCE}",
                     Names::of(tables).items
                 );
-                let params = vec![person(of), Value::Int(place(after)), Value::Int(place(as_of))];
+                let params = vec![person(of), Value::Int(number_of(after)), Value::Int(number_of(as_of))];
                 Query { sql: sql.into(), params, cost: Cost::Scan }
             })
             .await?;
@@ -102,7 +102,7 @@ impl ServedTables<Notifications> {
     pub(super) async fn customers(&self, orders: &[OrderId]) -> Result<Vec<UserId>, QueryError> {
         let mut customers = Vec::new();
         for some in orders.chunks(ASKED_AT_ONCE) {
-            let (marks, ids) = marks(1, some.iter().map(|order| order.uuid()));
+            let (marks, ids) = several(ASKED_AT_ONCE, 1, some.iter().map(|order| order.uuid()));
             let rows = self
                 .select(|tables| {
                     let orders = Names::of(tables).orders;
@@ -125,7 +125,7 @@ impl ServedTables<Notifications> {
     ) -> Result<HashMap<NotificationGroup, Notification>, QueryError> {
         let mut found = HashMap::new();
         for some in wanted.chunks(ASKED_AT_ONCE) {
-            let (marks, subjects) = marks(2, some.iter().map(|group| group.subject));
+            let (marks, subjects) = several(ASKED_AT_ONCE, 2, some.iter().map(|group| group.subject));
             let rows = self
                 .select(|tables| {
                     let sql = format!(
@@ -203,18 +203,4 @@ fn position(row: &Row, column: usize) -> Result<Position, ReadStoreError> {
     let number =
         u64::try_from(row.int(column)?).map_err(|_| ReadStoreError::Column { column, wanted: "a position" })?;
     Ok(Position::new(number))
-}
-
-fn place(position: Position) -> i64 {
-    i64::try_from(position.value()).unwrap_or(i64::MAX)
-}
-
-/// Placeholders from `$first` on for these, at most [`ASKED_AT_ONCE`], and their values. Always the same number, so that it
-/// stays one prepared statement; repeating one is harmless.
-fn marks(first: usize, ids: impl Iterator<Item = uuid::Uuid>) -> (String, Vec<Value>) {
-    let mut values: Vec<Value> = ids.map(Value::Uuid).collect();
-    let filler = values.last().cloned().unwrap_or(Value::Uuid(uuid::Uuid::nil()));
-    values.resize(ASKED_AT_ONCE, filler);
-    let marks = (first..first + ASKED_AT_ONCE).map(|number| format!("${number}")).collect::<Vec<_>>().join(", ");
-    (marks, values)
 }

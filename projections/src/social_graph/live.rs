@@ -184,7 +184,10 @@ impl Watchers {
             let mut inner = lock(&self.inner);
             inner.telling = inner.telling.max(last);
             if has_missed {
-                return inner.by_id.values().for_each(|watched| watched.waiting.look(last, true));
+                for watched in inner.by_id.values() {
+                    watched.waiting.look(last, true);
+                }
+                return;
             }
             if inner.by_id.is_empty() {
                 return;
@@ -210,13 +213,16 @@ impl Watchers {
         let readers: Vec<UserId> = listeners.iter().map(|(reader, _)| *reader).collect();
         let position = told.entry.position;
         match self.graph.shown_to(position, &readers).await {
-            Ok(shown) => listeners
-                .iter()
-                .filter(|(reader, _)| shown.contains(reader))
-                .for_each(|(_, waiting)| waiting.post(Arc::clone(&told))),
+            Ok(shown) => {
+                for (_, waiting) in listeners.iter().filter(|(reader, _)| shown.contains(reader)) {
+                    waiting.post(Arc::clone(&told));
+                }
+            }
             Err(error) => {
                 tracing::warn!(error = %error, "live feeds are read one by one: {error}");
-                listeners.iter().for_each(|(_, waiting)| waiting.look(position, false));
+                for (_, waiting) in &listeners {
+                    waiting.look(position, false);
+                }
             }
         }
     }
@@ -297,10 +303,14 @@ impl Inner {
     /// Wakes those who look at these posts, and whose follows have changed.
     fn wake(&self, posts: &[PostId], follows: Option<UserId>, position: Position) {
         let looking = posts.iter().flat_map(|post| self.among(post.uuid()));
-        looking.for_each(|watched| watched.waiting.look(position, false));
+        for watched in looking {
+            watched.waiting.look(position, false);
+        }
         let following =
             follows.into_iter().flat_map(|by| self.among(by.uuid()).filter(move |it| it.reader == Some(by)));
-        following.for_each(|watched| watched.waiting.look(position, true));
+        for watched in following {
+            watched.waiting.look(position, true);
+        }
     }
 }
 

@@ -4,8 +4,6 @@ use domain::{Event, Timestamp, values::UserId};
 use infrastructure::read_store::{Statement, Value};
 
 use super::{NAME, SocialGraph, VERSION, people::sql as people, posts::sql as posts};
-use uuid::Uuid;
-
 use crate::{Decoded, Invariant, SetChange, Tables, bookkeeping::number_of};
 
 /// People and their numbers.
@@ -132,17 +130,3 @@ pub(super) const fn micros(at: Timestamp) -> i64 {
 
 /// How many people or posts one query asks for.
 pub(super) const ASKED_AT_ONCE: usize = 32;
-
-/// Placeholders from `$first` on for these, at most [`ASKED_AT_ONCE`], and their values.
-pub(super) fn several(first: usize, ids: impl Iterator<Item = Uuid>) -> (String, Vec<Value>) {
-    several_of(ASKED_AT_ONCE, first, ids)
-}
-
-/// The same for at most `most`. Always the same number, so that it stays one prepared statement; repeating one is harmless.
-pub(super) fn several_of(most: usize, first: usize, ids: impl Iterator<Item = Uuid>) -> (String, Vec<Value>) {
-    let mut values: Vec<Value> = ids.map(Value::Uuid).collect();
-    let filler = values.last().cloned().unwrap_or(Value::Uuid(Uuid::nil()));
-    values.resize(most, filler);
-    let marks = (first..first + most).map(|number| format!("${number}")).collect::<Vec<_>>().join(", ");
-    (marks, values)
-}

@@ -1,5 +1,6 @@
 //! What people of the history say to each other: posts, follows, likes, and what is in whose feed.
 
+use infrastructure::clock::{IdSource as _, SystemIds};
 use serde_json::{Value, json};
 use tests::events_db::EventsDb;
 use uuid::Uuid;
@@ -111,9 +112,9 @@ fn liked(events: &EventsDb<'_>, number: u64) {
 /// Somebody is told of what happens while an event of their inbox waits: a follow that they do not want to hear of, and a
 /// mention. They have seen it.
 pub(super) fn told(events: &EventsDb<'_>, whom: Uuid) {
-    let pair = Uuid::from_u128(0xfa00_0000_0000);
+    // Whoever is told is another one each time.
+    let (pair, said) = (SystemIds.fresh(), SystemIds.fresh());
     events.append("follow", pair, "follow.followed.v1", &pair_data(user(1), whom, ""));
-    let said = post(5, 1);
     let mut data: Value = serde_json::from_str(&post_data(said, user(1), "Look")).expect("JSON");
     data["content"]["mentions"] = json!([{ "user": whom, "handle": "person_2" }, { "user": user(2), "handle": "x" }]);
     events.append("post", said, "post.published.v1", &data.to_string());

@@ -20,7 +20,7 @@ use uuid::Uuid;
 use super::social::{self, pair_data, post_data};
 
 /// How many orders the history has; there are about twice as many events.
-const ORDERS: u64 = 3_000;
+const ORDERS: u64 = 2_000;
 const PRODUCTS: u64 = 20;
 const CUSTOMERS: u128 = 50;
 pub(super) const PEOPLE: u64 = 20;

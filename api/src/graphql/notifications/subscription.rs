@@ -4,7 +4,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use async_graphql::{Context, Error, SimpleObject, Subscription};
 use domain::values::UserId;
-use futures_util::{Stream, StreamExt as _, stream};
+use futures_util::{Stream, stream};
 use infrastructure::event_store::Position;
 use projections::{
     QueryError, ServedTables,
@@ -17,7 +17,7 @@ use crate::{
     graphql::{
         PositionToken,
         call::{services, viewer},
-        live::{CaughtUp, Update as _, Updates, deliver_as_they_come, interrupted, reporter, resume_position, updates},
+        live::{Update as _, Updates, deliver_as_they_come, interrupted, replay, reporter, updates},
         read::query_error,
     },
 };
@@ -69,14 +69,7 @@ impl NotificationSubscription {
             }
             LivePhase::Replay { until } => {
                 let until = *until;
-                let caught_up = stream::iter([Ok(CaughtUp::new(until).into())]);
-                match resume_position(context, after).await? {
-                    None => deliver_as_they_come(caught_up, reporter),
-                    Some(after) => {
-                        reporter.starts_after(after);
-                        deliver_as_they_come(inbox.missed(after, until).chain(caught_up), reporter)
-                    }
-                }
+                replay(context, after, until, reporter, |after| inbox.missed(after, until)).await?
             }
         };
         Ok(updates)

@@ -11,11 +11,11 @@ use infrastructure::{
 use super::{
     super::{
         SocialGraph,
-        sql::{Names, person, several_of},
+        sql::{Names, person},
     },
     Entry, FeedPage, Read, Stretch, Way,
 };
-use crate::{QueryError, ServedTables, bookkeeping::number_of};
+use crate::{QueryError, ServedTables, bookkeeping::number_of, several::several};
 
 /// How many more entries are read than the page lacks: some of them are not shown.
 const SPARE: usize = 12;
@@ -64,7 +64,7 @@ impl<const LARGE: i64, const WIDE: i64, const CHUNK: i64> ServedTables<SocialGra
     ) -> Result<HashSet<UserId>, QueryError> {
         let mut shown_to = HashSet::new();
         for some in readers.chunks(READERS_AT_ONCE) {
-            let (marks, ids) = several_of(READERS_AT_ONCE, 2, some.iter().map(|user| user.uuid()));
+            let (marks, ids) = several(READERS_AT_ONCE, 2, some.iter().map(|user| user.uuid()));
             let rows = self
                 .select(|tables| {
                     let names = Names::of(tables);

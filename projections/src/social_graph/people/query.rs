@@ -19,7 +19,8 @@ use super::{
 use crate::{
     QueryError, ServedTables,
     bookkeeping::{number_of, position},
-    social_graph::sql::{ASKED_AT_ONCE, several},
+    several::several,
+    social_graph::sql::ASKED_AT_ONCE,
 };
 
 impl<const LARGE: i64, const WIDE: i64, const CHUNK: i64> ServedTables<SocialGraph<LARGE, WIDE, CHUNK>> {
@@ -27,7 +28,7 @@ impl<const LARGE: i64, const WIDE: i64, const CHUNK: i64> ServedTables<SocialGra
     pub async fn counts(&self, people: &[UserId]) -> Result<HashMap<UserId, PersonCounts>, QueryError> {
         let mut counts = HashMap::new();
         for some in people.chunks(ASKED_AT_ONCE) {
-            let (marks, ids) = several(1, some.iter().map(|user| user.uuid()));
+            let (marks, ids) = several(ASKED_AT_ONCE, 1, some.iter().map(|user| user.uuid()));
             let rows = self
                 .select(|tables| {
                     let people = Names::of(tables).people;
@@ -51,7 +52,7 @@ impl<const LARGE: i64, const WIDE: i64, const CHUNK: i64> ServedTables<SocialGra
         const FOLLOWED: &str = "followed";
         let mut regards: HashMap<UserId, Regards> = HashMap::new();
         for some in others.chunks(ASKED_AT_ONCE) {
-            let (marks, ids) = several(2, some.iter().map(|user| user.uuid()));
+            let (marks, ids) = several(ASKED_AT_ONCE, 2, some.iter().map(|user| user.uuid()));
             let rows = self
                 .select(|tables| {
                     let Names { follows, hidden, .. } = Names::of(tables);

@@ -13,11 +13,11 @@ use super::{
         Entry, FeedPage, SocialGraph,
         home::entry,
         people::sql::is_blocked,
-        sql::{ASKED_AT_ONCE, NEVER, Names, person, several},
+        sql::{ASKED_AT_ONCE, NEVER, Names, person},
     },
     PostFacts,
 };
-use crate::{QueryError, ServedTables, bookkeeping::number_of};
+use crate::{QueryError, ServedTables, bookkeeping::number_of, several::several};
 
 impl<const LARGE: i64, const WIDE: i64, const CHUNK: i64> ServedTables<SocialGraph<LARGE, WIDE, CHUNK>> {
     /// How these posts are received, those that `viewer` may see. One that was taken back is there for those who could see
@@ -25,7 +25,7 @@ impl<const LARGE: i64, const WIDE: i64, const CHUNK: i64> ServedTables<SocialGra
     pub async fn facts(&self, viewer: UserId, posts: &[PostId]) -> Result<HashMap<PostId, PostFacts>, QueryError> {
         let mut facts = HashMap::new();
         for some in posts.chunks(ASKED_AT_ONCE) {
-            let (marks, ids) = several(2, some.iter().map(|post| post.uuid()));
+            let (marks, ids) = several(ASKED_AT_ONCE, 2, some.iter().map(|post| post.uuid()));
             let rows = self
                 .select(|tables| {
                     let names = Names::of(tables);
