@@ -231,7 +231,7 @@ pub struct EventsCopyArgs {
     /// Go on with what is appended meanwhile, until interrupted; then verify.
     #[arg(long)]
     pub follow: bool,
-    /// Carry the read store of the settings over to the copy as well, so that nothing is rebuilt. Only when no server
+    /// Carry the read store of the settings over to the copy as well, so that little is rebuilt. Only when no server
     /// runs on either side.
     #[arg(long, conflicts_with = "follow")]
     pub checkpoints: bool,

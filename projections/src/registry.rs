@@ -58,6 +58,15 @@ pub fn names() -> Vec<&'static str> {
     ]
 }
 
+/// Those whose rows hold positions in the log.
+pub(crate) fn holding_positions() -> Vec<&'static str> {
+    fn name<M: SetChange>() -> Option<&'static str> {
+        M::HOLDS_POSITIONS.then_some(M::NAME)
+    }
+    let names = [name::<Notifications>(), name::<OrderStats>(), name::<ProductSales>(), name::<SocialGraph>()];
+    names.into_iter().flatten().collect()
+}
+
 impl ReadModels {
     /// Starts all projections. Their tasks run in `lifecycle`.
     pub async fn start(

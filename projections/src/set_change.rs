@@ -20,6 +20,9 @@ pub trait SetChange: Send + Sync + std::fmt::Debug + 'static {
     /// being built.
     const READS_SINCE: u32 = Self::VERSION;
 
+    /// Whether its rows hold positions in the log. A copy of the log has others, so it is built anew for a copy.
+    const HOLDS_POSITIONS: bool = false;
+
     /// The key under which an event is parked if it cannot be applied: later events of the same key wait behind it.
     fn key(event: &Decoded) -> Uuid {
         event.stream.id

@@ -1,7 +1,8 @@
 //! Carrying a read store over to a copy of its log in another event store, where every event has another position.
 //!
 //! Whatever is stored as a position is replaced by the position of the same event in the copy: checkpoints, parked events,
-//! the first event by which the log is known. Rows stay as they are, so nothing is rebuilt and nothing is applied twice. A
+//! the first event by which the log is known. Rows stay as they are, so nothing is applied twice, and only those models
+//! are rebuilt whose rows hold positions themselves: they get a version that no build has. A
 //! checkpoint may stand between two events, because other people's were passed over; it becomes the position of the last
 //! event before. Snapshots of streams are dropped: they are written anew.
 //!

@@ -11,7 +11,7 @@ use infrastructure::{
 use crate::{
     Mark,
     bookkeeping::{number_of, position},
-    origin,
+    origin, registry,
 };
 
 /// The tables with positions, beside the origin.
@@ -45,6 +45,10 @@ pub(super) fn carry_over(from: Option<Mark>, to: Mark, moves: &[(Position, Posit
         statements.push(Statement::once(left, vec![]).must_change(0));
         statements.push(Statement::once(format!("UPDATE {table} SET position = -position WHERE position < 0"), vec![]));
     }
+    // No build has this version: what its rows say of positions is of the other log, so they are built anew.
+    let anew = "UPDATE projection_generations SET version = 0 WHERE name = $1";
+    let row = |name: &'static str| vec![Value::Text(name.to_owned())];
+    statements.push(Statement::each(anew, registry::holding_positions().into_iter().map(row).collect()));
     // What processes that are gone have said of positions, and asked.
     for table in ["projection_reports", "projection_orders"] {
         statements.push(Statement::once(format!("DELETE FROM {table}"), vec![]));

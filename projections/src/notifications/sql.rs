@@ -75,6 +75,8 @@ impl Change {
 impl SetChange for Notifications {
     const NAME: &'static str = NAME;
     const VERSION: u32 = VERSION;
+    // Of one moment, notifications stand where their events do in the log.
+    const HOLDS_POSITIONS: bool = true;
     const EVENTS: &'static [&'static str] = &[
         "follow.",
         "inbox.",

@@ -81,6 +81,8 @@ impl Change {
 impl<const LARGE: i64, const WIDE: i64, const CHUNK: i64> SetChange for SocialGraph<LARGE, WIDE, CHUNK> {
     const NAME: &'static str = NAME;
     const VERSION: u32 = VERSION;
+    // Posts stand in feeds where their events do in the log.
+    const HOLDS_POSITIONS: bool = true;
     const EVENTS: &'static [&'static str] = &["follow.", "inbox.seen.", "inbox.read.", "post.", "reaction."];
     const TABLES: &'static [&'static str] = &[PEOPLE, FOLLOWS, HIDDEN, POSTS, LIKES, TAGS, ENTRIES, CHUNKS, STATE];
 
