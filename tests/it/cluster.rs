@@ -222,11 +222,12 @@ async fn processes_that_are_killed_at_random_under_load_take_nothing_with_them()
         clients.spawn(shop_until(stop, number, servers, product.id.clone(), journal, random.fork()));
     }
     let (began, mut kills, mut next) = (Instant::now(), [0_u32; 2], 2_u32);
-    while began.elapsed() < Duration::from_secs(seconds) {
+    // Until one of each kind was killed, however long a machine without breath takes for that.
+    while began.elapsed() < Duration::from_secs(seconds) || kills.contains(&0) {
         tokio::time::sleep(Duration::from_millis(300 + random.below(1_500))).await;
         next += 1;
         let is_worker = match kills {
-            // One of each kind at least, however few rounds the machine has time for.
+            // One of each kind at least, however few rounds there are.
             [0, others] if others > 0 => true,
             [others, 0] if others > 0 => false,
             [_, _] => random.below(2) == 0,
@@ -278,7 +279,6 @@ async fn processes_that_are_killed_at_random_under_load_take_nothing_with_them()
     for name in projections::names() {
         verify(&survivor.operator(), name).await;
     }
-    assert!(kills.iter().all(|kills| *kills > 0) || seconds < 15, "nobody of a kind was killed: {kills:?}");
     say(&format!(
         "crash test: cluster, {} workers and {} APIs killed, {} orders, {} recognised on resend, {:?}",
         kills[0],
