@@ -1,10 +1,16 @@
 //! Somebody who speaks GraphQL over HTTP, with answers that explain themselves when a test does not like them.
 
+use std::time::Duration;
+
 use reqwest::{StatusCode, header::ACCEPT};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{server::PATIENCE, sse::SseClient, ws::WsClient};
+
+/// How long a connection is kept for the next request: much less than the ten seconds after which the server closes it, or
+/// a request could meet the end of its connection.
+const IDLE_MAX: Duration = Duration::from_secs(2);
 
 /// A caller with a token.
 #[derive(Clone, Debug)]
@@ -44,7 +50,8 @@ pub struct UserError {
 impl Client {
     /// A caller of the server at `url`.
     pub fn new(url: &str, token: String) -> Self {
-        let http = reqwest::Client::builder().timeout(PATIENCE).build().expect("a client without TLS can be made");
+        let http = reqwest::Client::builder().timeout(PATIENCE).pool_idle_timeout(IDLE_MAX).build();
+        let http = http.expect("a client without TLS can be made");
         Self { http, url: url.to_owned(), token }
     }
 

@@ -27,6 +27,8 @@ use crate::{
 
 /// How long anything may take before a test gives up. Far more than it needs, so that slow machines pass.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a query of a test waits for `minPosition`, if the test says nothing else.
+const MIN_POSITION_WAIT: Duration = Duration::from_secs(20);
 /// How often a condition is looked at that nobody announces.
 pub const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
@@ -102,13 +104,15 @@ impl Server {
         let is_left_alone = more.iter().any(|argument| argument == "--config")
             || environment.iter().any(|(name, _)| name.starts_with("MILLRACE_OTLP"));
         arguments.extend(more);
+        // A machine without breath may need longer than people would wait.
+        let patient = [("MILLRACE_LIMITS__MIN_POSITION_WAIT_MS".to_owned(), MIN_POSITION_WAIT.as_millis().to_string())];
         let is_pair = profile::is_cluster() && !has_role;
         let stores = is_pair.then(|| Stores::open(&data_dir));
         let process = |role: Option<&str>| {
             let arguments = arguments.iter().cloned().chain(role.map(OsString::from)).collect();
             let name = role.unwrap_or("millrace");
             let shared = stores.iter().flat_map(|stores| stores.settings(name));
-            let environment = shared.chain(environment.clone());
+            let environment = patient.iter().cloned().chain(shared).chain(environment.clone());
             Process::start(temporary.path(), &format!("{name}.log"), &wrapper, arguments, environment)
         };
         let mut worker = is_pair.then(|| process(Some("work")));
