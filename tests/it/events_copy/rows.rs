@@ -202,12 +202,6 @@ async fn go_there_and_back(rows: &RowsIn) {
     // What is built anew parks it, too, once it is there.
     caught_up(&operator).await;
     let parked_now: Vec<_> = parked(&operator).await;
-    let places = |parked: &[(String, u64, String, u64)]| {
-        parked
-            .iter()
-            .map(|(projection, number, state, _)| (projection.clone(), *number, state.clone()))
-            .collect::<Vec<_>>()
-    };
     assert_eq!(places(&parked_now), places(&expected));
     assert!(parked_now.iter().any(|(_, number, ..)| *number == moved(&log, &copy, bad)));
 
@@ -254,6 +248,11 @@ async fn go_there_and_back(rows: &RowsIn) {
         "the newest is not at the smallest position"
     );
     server.stop().await;
+}
+
+/// What is parked where, and why, however often it was tried.
+fn places(parked: &[(String, u64, String, u64)]) -> Vec<(&str, u64, &str)> {
+    parked.iter().map(|(projection, number, state, _)| (projection.as_str(), *number, state.as_str())).collect()
 }
 
 /// Somebody posts this. Gives the position.

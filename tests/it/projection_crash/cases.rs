@@ -105,7 +105,7 @@ pub(super) const CASES: &[Case] = &[
     ("rebuild.indexed", Deed::Rebuild(PRODUCTS), &[2]),
     ("rebuild.verified", Deed::FirstStart, &[1, 2, 3]),
     ("rebuild.verified", Deed::Rebuild(SALES), &[1, 2]),
-    ("rebuild.copied", Deed::RebuildFrom(ORDERS), &[1, 2, 5]),
+    ("rebuild.copied", Deed::RebuildFrom(ORDERS), &[1, 2, 3]),
     ("rebuild.refolded", Deed::RebuildFrom(ORDERS), &[1, 2]),
     ("rebuild.refolded", Deed::RebuildFrom(PRODUCTS), &[1]),
     ("rebuild.written", Deed::RebuildFrom(PRODUCTS), &[1]),
