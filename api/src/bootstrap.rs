@@ -332,7 +332,7 @@ pub(crate) fn services(config: &Config, core: &Core, ids: &Arc<dyn IdSource>, cl
         inboxes,
         operator: core.operator.clone(),
         read_models: core.read_models.clone(),
-        inbox_watchers: InboxWatchers::start(core.read_models.notifications.clone(), &core.lifecycle),
+        inbox_watchers: InboxWatchers::start(&core.read_models.notifications, &core.lifecycle),
         watchers: Watchers::start(core.read_models.social_graph.clone(), &core.lifecycle),
         projections: Arc::clone(&core.projections),
         events: Arc::clone(&core.events),

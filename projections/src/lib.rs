@@ -11,6 +11,7 @@ mod context;
 mod decoded;
 mod failure;
 mod follower;
+mod hidden;
 mod hub;
 mod keyed;
 mod manager;
@@ -28,7 +29,6 @@ mod rebuild;
 mod registry;
 mod served;
 mod set_change;
-mod several;
 mod shape;
 mod slices;
 mod slot;
@@ -40,6 +40,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod track;
+mod values;
 mod worker;
 
 pub use cluster::ClusterOptions;

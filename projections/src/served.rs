@@ -4,9 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use infrastructure::{
     event_store::Position,
+    lifecycle::Lifecycle,
     read_store::{Query, ReadStore, ReadStoreError, Row},
 };
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{
+    broadcast::{self, error::RecvError},
+    watch,
+};
 use uuid::Uuid;
 
 use crate::{
@@ -257,10 +261,31 @@ impl<M: SetChange> ServedTables<M> {
         self.reader.monitor.position()
     }
 
-    /// The events that are applied from now on, right before [`ServedTables::position`] moves past them. Who does not keep
-    /// up hears how many batches they missed.
-    pub(crate) fn applied(&self) -> broadcast::Receiver<Arc<Vec<Decoded>>> {
-        self.applied.subscribe()
+    /// Tells the events that are applied from now on, a batch at a time and right before [`ServedTables::position`] moves
+    /// past them, and whether batches before them were missed; until the process stops.
+    pub(crate) fn tell_applied<F>(
+        &self,
+        lifecycle: &Lifecycle,
+        tell: impl Fn(Arc<Vec<Decoded>>, bool) -> F + Send + 'static,
+    ) where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (mut applied, until) = (self.applied.subscribe(), lifecycle.clone());
+        lifecycle.spawn(async move {
+            let mut has_missed = false;
+            loop {
+                let batch = tokio::select! {
+                    () = until.stopping() => return,
+                    batch = applied.recv() => batch,
+                };
+                match batch {
+                    Ok(events) => tell(events, std::mem::take(&mut has_missed)).await,
+                    // What comes next is behind all that was missed.
+                    Err(RecvError::Lagged(_)) => has_missed = true,
+                    Err(RecvError::Closed) => return,
+                }
+            }
+        });
     }
 
     /// The rows of a query over the serving tables.

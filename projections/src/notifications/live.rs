@@ -16,7 +16,7 @@ use domain::{
     values::{OrderId, UserId},
 };
 use infrastructure::{event_store::Position, lifecycle::Lifecycle};
-use tokio::sync::{broadcast::error::RecvError, watch};
+use tokio::sync::watch;
 
 use super::{Notifications, OrderNews, news::of_post};
 use crate::{Decoded, ServedTables};
@@ -45,36 +45,28 @@ pub struct InboxWatcher {
 
 impl InboxWatchers {
     /// Listens to what is applied, until the process stops.
-    pub fn start(notifications: ServedTables<Notifications>, lifecycle: &Lifecycle) -> Self {
+    pub fn start(notifications: &ServedTables<Notifications>, lifecycle: &Lifecycle) -> Self {
         let watchers = Self { inner: Arc::default() };
-        let (mut applied, until, inner) = (notifications.applied(), lifecycle.clone(), Arc::clone(&watchers.inner));
-        lifecycle.spawn(async move {
-            let mut has_missed = false;
-            loop {
-                let batch = tokio::select! {
-                    () = until.stopping() => return,
-                    batch = applied.recv() => batch,
-                };
-                match batch {
-                    Ok(events) if lock(&inner).by_user.is_empty() || events.is_empty() => {}
-                    Ok(events) => {
-                        let (users, orders) = concerned(&events);
-                        let customers = notifications.customers(&orders).await;
-                        let inner = lock(&inner);
-                        // Whose orders they are may not be to be had now: then everybody looks.
-                        match customers {
-                            Ok(customers) if !has_missed => inner.tell(&events, users.into_iter().chain(customers)),
-                            Ok(_) | Err(_) => inner.tell_all(&events),
-                        }
-                        has_missed = false;
-                    }
-                    // What comes next is behind all that was missed.
-                    Err(RecvError::Lagged(_)) => has_missed = true,
-                    Err(RecvError::Closed) => return,
-                }
-            }
+        let (model, telling) = (notifications.clone(), watchers.clone());
+        notifications.tell_applied(lifecycle, move |events, has_missed| {
+            let (model, telling) = (model.clone(), telling.clone());
+            async move { telling.tell(&model, &events, has_missed).await }
         });
         watchers
+    }
+
+    async fn tell(&self, model: &ServedTables<Notifications>, events: &[Decoded], has_missed: bool) {
+        if lock(&self.inner).by_user.is_empty() {
+            return;
+        }
+        let (users, orders) = concerned(events);
+        let customers = model.customers(&orders).await;
+        let inner = lock(&self.inner);
+        // Whose orders they are may not be to be had now: then everybody looks.
+        match customers {
+            Ok(customers) if !has_missed => inner.tell(events, users.into_iter().chain(customers)),
+            Ok(_) | Err(_) => inner.tell_all(events),
+        }
     }
 
     /// Waits for what comes into somebody's inbox.

@@ -14,11 +14,13 @@ use infrastructure::{
 
 use super::{
     InboxPage, InboxPlace, NEWEST_ACTORS_MAX, Notification, Notifications, OrderNews, Received, UNREAD_MAX,
-    UnreadCount,
-    news::parse,
-    sql::{Names, micros, person},
+    UnreadCount, news::parse, sql::Names,
 };
-use crate::{QueryError, ServedTables, bookkeeping::number_of, several::several};
+use crate::{
+    QueryError, ServedTables,
+    bookkeeping::number_of,
+    values::{micros, person, several},
+};
 
 /// How many groups or orders one query asks for.
 const ASKED_AT_ONCE: usize = 32;

@@ -1,6 +1,6 @@
 //! The tables of `notifications`, and which event changes what.
 
-use domain::{Event, Timestamp, inbox::NotificationKind, values::UserId};
+use domain::{Event, inbox::NotificationKind};
 use infrastructure::read_store::{Statement, Value};
 
 use super::{
@@ -8,7 +8,7 @@ use super::{
     marks::sql as marks,
     news::{sql as news, word},
 };
-use crate::{Decoded, Invariant, SetChange, Tables};
+use crate::{Decoded, Invariant, SetChange, Tables, bookkeeping::number_of};
 
 /// What happened, for whom.
 const ITEMS: &str = "items";
@@ -127,8 +127,7 @@ impl SetChange for Notifications {
     }
 
     fn changes(event: &Decoded, tables: &Tables) -> Vec<Statement> {
-        let position = i64::try_from(event.position.value()).unwrap_or(i64::MAX);
-        let change = Change { names: Names::of(tables), position };
+        let change = Change { names: Names::of(tables), position: number_of(event.position) };
         match &event.event {
             Event::Follow(happened) => news::between(&change, happened),
             Event::Post(happened) => news::posted(&change, happened),
@@ -145,19 +144,9 @@ impl SetChange for Notifications {
     }
 }
 
-/// A person, as a value.
-pub(super) const fn person(user: UserId) -> Value {
-    Value::Uuid(user.uuid())
-}
-
 /// A kind, as a value.
 pub(super) fn kind(kind: NotificationKind) -> Value {
     Value::Text(word(kind).to_owned())
-}
-
-/// A moment, in microseconds since 1970.
-pub(super) const fn micros(at: Timestamp) -> i64 {
-    at.timestamp_micros()
 }
 
 /// Brings groups `g` up to date with their items: when the newest one that is shown happened, and the newest one behind what

@@ -20,7 +20,7 @@ use domain::{
     values::{PostId, UserId},
 };
 use infrastructure::{event_store::Position, lifecycle::Lifecycle};
-use tokio::sync::{Notify, OnceCell, broadcast::error::RecvError};
+use tokio::sync::{Notify, OnceCell};
 use uuid::Uuid;
 
 use super::{Entry, SocialGraph};
@@ -135,21 +135,10 @@ impl Watchers {
     /// Listens to what is applied, until the process stops.
     pub fn start(graph: ServedTables<SocialGraph>, lifecycle: &Lifecycle) -> Self {
         let watchers = Self { graph, inner: Arc::default() };
-        let (mut applied, until, telling) = (watchers.graph.applied(), lifecycle.clone(), watchers.clone());
-        lifecycle.spawn(async move {
-            let mut has_missed = false;
-            loop {
-                let batch = tokio::select! {
-                    () = until.stopping() => return,
-                    batch = applied.recv() => batch,
-                };
-                match batch {
-                    Ok(events) => telling.tell(&events, std::mem::take(&mut has_missed)).await,
-                    // What comes next is behind all that was missed.
-                    Err(RecvError::Lagged(_)) => has_missed = true,
-                    Err(RecvError::Closed) => return,
-                }
-            }
+        let telling = watchers.clone();
+        watchers.graph.tell_applied(lifecycle, move |events, has_missed| {
+            let telling = telling.clone();
+            async move { telling.tell(&events, has_missed).await }
         });
         watchers
     }

@@ -1,6 +1,6 @@
 //! The tables of `social_graph`, and which event changes what.
 
-use domain::{Event, Timestamp, values::UserId};
+use domain::Event;
 use infrastructure::read_store::{Statement, Value};
 
 use super::{NAME, SocialGraph, VERSION, people::sql as people, posts::sql as posts};
@@ -118,16 +118,6 @@ impl<const LARGE: i64, const WIDE: i64, const CHUNK: i64> SetChange for SocialGr
             | Event::Operator(_) => vec![],
         }
     }
-}
-
-/// A person, as a value.
-pub(super) const fn person(user: UserId) -> Value {
-    Value::Uuid(user.uuid())
-}
-
-/// A moment, in microseconds since 1970.
-pub(super) const fn micros(at: Timestamp) -> i64 {
-    at.timestamp_micros()
 }
 
 /// How many people or posts one query asks for.

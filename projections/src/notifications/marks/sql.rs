@@ -10,8 +10,9 @@ use infrastructure::read_store::{Statement, Value};
 
 use super::super::{
     news::sql::look_again,
-    sql::{Change, Names, kind, micros, person, refresh},
+    sql::{Change, Names, kind, refresh},
 };
+use crate::values::{micros, person};
 
 pub(in crate::notifications) fn create(names: &Names) -> Vec<String> {
     let Names { inboxes, reads, preferences, .. } = names;

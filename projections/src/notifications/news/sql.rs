@@ -16,14 +16,13 @@ use infrastructure::{
 use uuid::Uuid;
 
 use super::{
-    super::sql::{Change, Names, kind, micros, person, refresh},
+    super::sql::{Change, Names, kind, refresh},
     News, OrderNews, of_post,
 };
-
-/// Why somebody is hidden from somebody: they block them, are blocked by them, or mute them.
-const BLOCKS: &str = "blocks";
-const BLOCKED: &str = "blocked";
-const MUTES: &str = "mutes";
+use crate::{
+    hidden,
+    values::{micros, person},
+};
 
 /// The item `x` is in the group `g`.
 const OF_ITEM: &str = "g.recipient = x.recipient AND g.kind = x.kind AND g.subject = x.subject";
@@ -71,14 +70,7 @@ pub(in crate::notifications) fn create(names: &Names) -> Vec<String> {
         format!("CREATE INDEX IF NOT EXISTS {groups}_list ON {groups} (recipient, newest_moment, newest_position)"),
         format!("CREATE INDEX IF NOT EXISTS {groups}_unread ON {groups} (recipient, unread_moment)"),
         format!("CREATE INDEX IF NOT EXISTS {groups}_subject ON {groups} (subject)"),
-        format!(
-            "CREATE TABLE IF NOT EXISTS {hidden} (
-                viewer UUID NOT NULL,
-                other UUID NOT NULL,
-                why TEXT NOT NULL,
-                PRIMARY KEY (viewer, other, why)
-            )"
-        ),
+        hidden::sql::create(hidden),
         format!(
             "CREATE TABLE IF NOT EXISTS {posts} (
                 post_id UUID NOT NULL PRIMARY KEY,
@@ -103,6 +95,7 @@ pub(in crate::notifications) fn create(names: &Names) -> Vec<String> {
 /// What happened between two people.
 pub(in crate::notifications) fn between(change: &Change, event: &FollowEvent) -> Vec<Statement> {
     let (by, whom) = event.parties();
+    let hidden = hidden::sql::changed(&change.names.hidden, event);
     match event {
         FollowEvent::Followed { at, .. } => {
             let (kind, subject) = (NotificationKind::Follow, whom.uuid());
@@ -114,18 +107,10 @@ pub(in crate::notifications) fn between(change: &Change, event: &FollowEvent) ->
             let follow = taken_back(change, whom, NotificationKind::Follow, whom.uuid(), by);
             [follow, follow_changed(change, by, whom)].concat()
         }
-        FollowEvent::Blocked { .. } => {
-            let hide = vec![hide(change, by, whom, BLOCKS), hide(change, whom, by, BLOCKED)];
-            [hide, regard_changed(change, by, whom), regard_changed(change, whom, by)].concat()
+        FollowEvent::Blocked { .. } | FollowEvent::Unblocked { .. } => {
+            [hidden, regard_changed(change, by, whom), regard_changed(change, whom, by)].concat()
         }
-        FollowEvent::Unblocked { .. } => {
-            let unhide = vec![unhide(change, by, whom, BLOCKS), unhide(change, whom, by, BLOCKED)];
-            [unhide, regard_changed(change, by, whom), regard_changed(change, whom, by)].concat()
-        }
-        FollowEvent::Muted { .. } => [vec![hide(change, by, whom, MUTES)], regard_changed(change, by, whom)].concat(),
-        FollowEvent::Unmuted { .. } => {
-            [vec![unhide(change, by, whom, MUTES)], regard_changed(change, by, whom)].concat()
-        }
+        FollowEvent::Muted { .. } | FollowEvent::Unmuted { .. } => [hidden, regard_changed(change, by, whom)].concat(),
     }
 }
 
@@ -389,19 +374,6 @@ fn shown(names: &Names, [recipient, of_kind, source, position, is_public]: [&str
          OR ({is_public} = 0 AND NOT EXISTS (SELECT 1 FROM {items} f WHERE f.recipient = {source} \
          AND f.kind = 'follow' AND f.subject = {source} AND f.source = {recipient})) THEN 0 ELSE 1 END"
     )
-}
-
-fn hide(change: &Change, viewer: UserId, other: UserId, why: &str) -> Statement {
-    let sql = format!(
-        "INSERT INTO {} (viewer, other, why) VALUES ($1, $2, $3) ON CONFLICT (viewer, other, why) DO NOTHING",
-        change.names.hidden
-    );
-    Statement::once(sql, vec![person(viewer), person(other), Value::Text(why.to_owned())])
-}
-
-fn unhide(change: &Change, viewer: UserId, other: UserId, why: &str) -> Statement {
-    let sql = format!("DELETE FROM {} WHERE viewer = $1 AND other = $2 AND why = $3", change.names.hidden);
-    Statement::once(sql, vec![person(viewer), person(other), Value::Text(why.to_owned())])
 }
 
 const fn is_public(visibility: Visibility) -> i64 {

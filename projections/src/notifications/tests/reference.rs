@@ -14,7 +14,7 @@ use domain::{
 use infrastructure::event_store::Position;
 
 use super::super::{NEWEST_ACTORS_MAX, Notification, OrderNews};
-use crate::{Decoded, notifications::sql::micros};
+use crate::{Decoded, values::micros};
 
 /// One thing that somebody is told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,13 +9,14 @@ use infrastructure::{
 };
 
 use super::{
-    super::{
-        SocialGraph,
-        sql::{Names, person},
-    },
+    super::{SocialGraph, sql::Names},
     Entry, FeedPage, Read, Stretch, Way,
 };
-use crate::{QueryError, ServedTables, bookkeeping::number_of, several::several};
+use crate::{
+    QueryError, ServedTables,
+    bookkeeping::number_of,
+    values::{person, several},
+};
 
 /// How many more entries are read than the page lacks: some of them are not shown.
 const SPARE: usize = 12;

@@ -11,16 +11,17 @@ use infrastructure::{
 use super::{
     super::{
         SocialGraph,
-        sql::{NEVER, Names, person},
+        sql::{NEVER, Names},
     },
     PeoplePage, PersonCounts, Regards,
-    sql::{BLOCKED, BLOCKS, MUTES, is_blocked},
+    sql::is_blocked,
 };
 use crate::{
     QueryError, ServedTables,
     bookkeeping::{number_of, position},
-    several::several,
+    hidden::{BLOCKED, BLOCKS, MUTES},
     social_graph::sql::ASKED_AT_ONCE,
+    values::{person, several},
 };
 
 impl<const LARGE: i64, const WIDE: i64, const CHUNK: i64> ServedTables<SocialGraph<LARGE, WIDE, CHUNK>> {

@@ -8,18 +8,17 @@ use domain::{
 };
 use infrastructure::read_store::{Statement, Value};
 
-use super::super::sql::{Change, NEVER, Names, micros, person};
-use crate::Invariant;
+use super::super::sql::{Change, NEVER, Names};
+use crate::{
+    Invariant,
+    hidden::{self, BLOCKED, BLOCKS},
+    values::{micros, person},
+};
 
 /// Whoever was not heard of for so long gets no entries until they are back.
 const AWAY_AFTER: TimeDelta = TimeDelta::days(30);
 /// When somebody was heard of last is remembered this exactly.
 const HEARD_EVERY: TimeDelta = TimeDelta::days(1);
-
-/// Why somebody is hidden from somebody: they block them, are blocked by them, or mute them.
-pub(super) const BLOCKS: &str = "blocks";
-pub(super) const BLOCKED: &str = "blocked";
-pub(super) const MUTES: &str = "mutes";
 
 pub(in crate::social_graph) fn create(names: &Names) -> Vec<String> {
     let Names { people, follows, hidden, .. } = names;
@@ -50,14 +49,7 @@ pub(in crate::social_graph) fn create(names: &Names) -> Vec<String> {
             )"
         ),
         format!("CREATE INDEX IF NOT EXISTS {follows}_fan ON {follows} (followee, follower, entries_after)"),
-        format!(
-            "CREATE TABLE IF NOT EXISTS {hidden} (
-                viewer UUID NOT NULL,
-                other UUID NOT NULL,
-                why TEXT NOT NULL,
-                PRIMARY KEY (viewer, other, why)
-            )"
-        ),
+        hidden::sql::create(hidden),
     ]
 }
 
@@ -109,10 +101,10 @@ pub(in crate::social_graph) fn between(change: &Change, event: &FollowEvent) -> 
             [unfollowed(change, by, whom), here(change, by, *at)].concat()
         }
         FollowEvent::Unfollowed { reason: UnfollowReason::Blocked, .. } => unfollowed(change, by, whom),
-        FollowEvent::Blocked { .. } => vec![hide(change, by, whom, BLOCKS), hide(change, whom, by, BLOCKED)],
-        FollowEvent::Unblocked { .. } => vec![unhide(change, by, whom, BLOCKS), unhide(change, whom, by, BLOCKED)],
-        FollowEvent::Muted { .. } => vec![hide(change, by, whom, MUTES)],
-        FollowEvent::Unmuted { .. } => vec![unhide(change, by, whom, MUTES)],
+        FollowEvent::Blocked { .. }
+        | FollowEvent::Unblocked { .. }
+        | FollowEvent::Muted { .. }
+        | FollowEvent::Unmuted { .. } => hidden::sql::changed(&change.names.hidden, event),
     }
 }
 
@@ -207,19 +199,6 @@ fn count(change: &Change, by: UserId, whom: UserId, step: &str, exists: &str) ->
         Statement::once(sql, vec![person(by), person(whom)])
     };
     vec![counted("following", "$1"), counted("followers", "$2")]
-}
-
-fn hide(change: &Change, viewer: UserId, other: UserId, why: &str) -> Statement {
-    let sql = format!(
-        "INSERT INTO {} (viewer, other, why) VALUES ($1, $2, $3) ON CONFLICT (viewer, other, why) DO NOTHING",
-        change.names.hidden
-    );
-    Statement::once(sql, vec![person(viewer), person(other), Value::Text(why.to_owned())])
-}
-
-fn unhide(change: &Change, viewer: UserId, other: UserId, why: &str) -> Statement {
-    let sql = format!("DELETE FROM {} WHERE viewer = $1 AND other = $2 AND why = $3", change.names.hidden);
-    Statement::once(sql, vec![person(viewer), person(other), Value::Text(why.to_owned())])
 }
 
 /// Whether one of `$1` and the person in this column blocks the other.

@@ -13,11 +13,15 @@ use super::{
         Entry, FeedPage, SocialGraph,
         home::entry,
         people::sql::is_blocked,
-        sql::{ASKED_AT_ONCE, NEVER, Names, person},
+        sql::{ASKED_AT_ONCE, NEVER, Names},
     },
     PostFacts,
 };
-use crate::{QueryError, ServedTables, bookkeeping::number_of, several::several};
+use crate::{
+    QueryError, ServedTables,
+    bookkeeping::number_of,
+    values::{person, several},
+};
 
 impl<const LARGE: i64, const WIDE: i64, const CHUNK: i64> ServedTables<SocialGraph<LARGE, WIDE, CHUNK>> {
     /// How these posts are received, those that `viewer` may see. One that was taken back is there for those who could see

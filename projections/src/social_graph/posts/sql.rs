@@ -10,9 +10,9 @@ use infrastructure::read_store::{Statement, Value};
 
 use super::super::{
     people::sql::{here, leave},
-    sql::{Change, Names, person},
+    sql::{Change, Names},
 };
-use crate::Invariant;
+use crate::{Invariant, values::person};
 
 /// What a post weighs in a chunk without its entries: so a chunk ends, and with it what is looked through at once, where
 /// nobody follows anybody.

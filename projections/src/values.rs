@@ -1,7 +1,18 @@
-//! Many ids in one statement.
+//! What statements and queries are given.
 
+use domain::{Timestamp, values::UserId};
 use infrastructure::read_store::Value;
 use uuid::Uuid;
+
+/// A person.
+pub(crate) const fn person(user: UserId) -> Value {
+    Value::Uuid(user.uuid())
+}
+
+/// A moment, in microseconds since 1970.
+pub(crate) const fn micros(at: Timestamp) -> i64 {
+    at.timestamp_micros()
+}
 
 /// Placeholders from `$first` on for these, at most `most`, and their values. Always the same number, so that it stays one
 /// prepared statement; repeating one is harmless.
