@@ -17,7 +17,7 @@ use tests::{
 };
 
 /// How many tests run at the same time on the cluster. They wait more than they compute.
-const THREADS: &str = "3";
+const THREADS: &str = "4";
 /// At least so many run there: fewer mean that the choice is broken.
 const TESTS_MIN: usize = 60;
 /// What nobody waits longer for.
