@@ -154,6 +154,82 @@ async fn a_writer_that_panics_leaves_nobody_waiting() {
     }
 }
 
+/// How many commits are in the log: its frames say how large the file is after them, 0 while the transaction goes on.
+fn commits(dir: &tempfile::TempDir) -> usize {
+    let log = fs::read(dir.path().join("read.db-wal")).expect("a log");
+    log[32..].chunks_exact(24 + 4_096).filter(|frame| frame[4..8] != [0; 4]).count()
+}
+
+/// The outcomes of these transactions, which all wait when the writer begins, and how many commits that took.
+async fn waiting_together(transactions: Vec<Vec<Statement>>) -> (Vec<Result<(), ReadStoreError>>, Vec<i64>, usize) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut connection = writing_connection(&dir);
+    connection.execute_batch(CREATE).expect("a table");
+    let copier = Connection::open(connection.path().expect("a file")).expect("a connection");
+    let checkpoints = Checkpoints::start("checkpoint", &mut connection, copier, 1_000).expect("a thread");
+    let before = commits(&dir);
+    let (go, begun) = std::sync::mpsc::channel();
+    let writer = Writer::start(8, move |requests| {
+        begun.recv().expect("the test goes on");
+        writer::serve(connection, checkpoints, requests);
+    })
+    .expect("a thread");
+    let all = futures_util::future::join_all(transactions.into_iter().map(|one| writer.transaction(one)));
+    // All are queued before anybody is let go.
+    let mut all = Box::pin(all);
+    assert!(futures_util::poll!(&mut all).is_pending());
+    go.send(()).expect("the writer waits");
+    let outcomes = all.await;
+    let commits = commits(&dir) - before;
+    drop(writer);
+    let store = open(&dir.path().join("read.db"));
+    let rows = store.query(select("SELECT id FROM t ORDER BY id", vec![], Cost::Point)).await.expect("rows");
+    (outcomes, rows.iter().map(|row| row.int(0).expect("an id")).collect(), commits)
+}
+
+#[tokio::test]
+async fn transactions_that_wait_together_are_one_commit() {
+    let (outcomes, ids, commits) = waiting_together((1..=5).map(|id| vec![insert(id)]).collect()).await;
+    assert_eq!((outcomes, ids, commits), (vec![Ok(()); 5], vec![1, 2, 3, 4, 5], 1));
+}
+
+#[tokio::test]
+async fn one_that_fails_takes_nobody_with_it() {
+    let twice = vec![insert(7), insert(3)];
+    let guarded = vec![insert(8), Statement::once("DELETE FROM t WHERE id = 99", vec![]).must_change(1)];
+    let all = vec![vec![insert(1)], vec![insert(3)], twice, guarded, vec![insert(5)]];
+    let (outcomes, ids, commits) = waiting_together(all).await;
+    assert!(matches!(outcomes[2], Err(ReadStoreError::Refused(_))), "{outcomes:?}");
+    assert_eq!(outcomes[3], Err(ReadStoreError::Guard { expected: 1, changed: 0 }));
+    assert!([0, 1, 4].into_iter().all(|which| outcomes[which] == Ok(())), "{outcomes:?}");
+    assert_eq!((ids, commits), (vec![1, 3, 5], 3), "each by itself");
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_a_statement_that_fails_after_its_first_rows() {
+    let (_dir, store) = store().await;
+    store.transaction(vec![insert(5)]).await.expect("a row");
+    let number = "SELECT CAST($1 AS BIGINT) AS id UNION ALL SELECT $1 + 1 UNION ALL SELECT $1 + 2";
+    let several =
+        Statement::once(format!("INSERT INTO t (id, body) SELECT id, '' FROM ({number})"), vec![Value::Int(3)]);
+    let moved = Statement::once("UPDATE t SET id = id + 1", vec![]);
+    for failing in [vec![several.clone()], vec![insert(6), moved], vec![insert(1), several]] {
+        let outcome = store.transaction(failing).await;
+        assert!(matches!(outcome, Err(ReadStoreError::Refused(_))), "{outcome:?}");
+        assert_eq!(count(&store).await, 1);
+    }
+    store.transaction(vec![insert(6)]).await.expect("it goes on");
+}
+
+#[tokio::test]
+async fn a_large_one_is_committed_alone() {
+    let rows = (100..100 + 2_000).map(|id| vec![Value::Int(id), Value::Text("body".to_owned())]).collect();
+    let large = vec![Statement::each(INSERT, rows)];
+    let all = vec![vec![insert(1)], vec![insert(2)], large, vec![insert(3)], vec![insert(4)]];
+    let (outcomes, ids, commits) = waiting_together(all).await;
+    assert_eq!((outcomes, ids.len(), commits), (vec![Ok(()); 5], 2_004, 3));
+}
+
 #[tokio::test]
 async fn a_transaction_whose_caller_leaves_is_finished_before_the_store_closes() {
     let (dir, store) = store().await;

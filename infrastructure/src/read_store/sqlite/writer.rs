@@ -12,10 +12,20 @@ use super::{
 };
 use crate::wal::Checkpoints;
 
+/// How many times statements are run in one commit, if it is not the commit of one transaction alone.
+const GROUP_ROWS_MAX: usize = 1_024;
+
 /// A transaction that waits.
 pub(super) struct Request {
     statements: Vec<Statement>,
     answer: oneshot::Sender<Result<(), ReadStoreError>>,
+}
+
+impl Request {
+    /// How many times statements are run: what it costs, about.
+    fn rows(&self) -> usize {
+        self.statements.iter().map(|statement| statement.rows.len()).sum()
+    }
 }
 
 /// The writing thread, from outside.
@@ -72,17 +82,23 @@ fn gone() -> ReadStoreError {
 
 /// Does what is asked until nobody can ask any more.
 ///
-/// A failed checkpoint leaves in doubt what the file has, so nothing is written after it until it is opened again.
+/// Transactions that wait at the same time are committed together: a commit costs more than the few rows of one. A failed
+/// checkpoint leaves in doubt what the file has, so nothing is written after it until it is opened again.
 pub(super) fn serve(mut connection: Connection, mut checkpoints: Checkpoints, mut requests: mpsc::Receiver<Request>) {
-    let mut stopped = None;
-    while let Some(Request { statements, answer }) = requests.blocking_recv() {
-        let outcome = match &stopped {
-            None => transact(&mut connection, &statements),
-            Some(reason) => Err(ReadStoreError::Unavailable(format!("its writer has stopped: {reason}"))),
+    let mut stopped: Option<String> = None;
+    let mut next = None;
+    while let Some(first) = next.take().or_else(|| requests.blocking_recv()) {
+        let group;
+        (group, next) = together(first, &mut requests);
+        let outcomes = match &stopped {
+            None => transact_all(&mut connection, &group),
+            Some(reason) => group.iter().map(|_| Err(has_stopped(reason))).collect(),
         };
-        let has_written = outcome.is_ok();
-        // It fails only if the caller has left, and then nobody wants to know.
-        drop(answer.send(outcome));
+        let has_written = outcomes.iter().any(Result::is_ok);
+        for (request, outcome) in group.into_iter().zip(outcomes) {
+            // It fails only if the caller has left, and then nobody wants to know.
+            drop(request.answer.send(outcome));
+        }
         if has_written && let Err(reason) = checkpoints.after_commit(&connection) {
             tracing::error!("the read store has stopped taking writes until a restart: {reason}");
             stopped = Some(reason);
@@ -90,7 +106,38 @@ pub(super) fn serve(mut connection: Connection, mut checkpoints: Checkpoints, mu
     }
 }
 
-fn transact(connection: &mut Connection, statements: &[Statement]) -> Result<(), ReadStoreError> {
+fn has_stopped(reason: &str) -> ReadStoreError {
+    ReadStoreError::Unavailable(format!("its writer has stopped: {reason}"))
+}
+
+/// What waits behind the first one and is committed with it; and the one behind these, if it was taken already. A large one
+/// goes alone, so that no small one waits for it longer than it has to.
+fn together(first: Request, requests: &mut mpsc::Receiver<Request>) -> (Vec<Request>, Option<Request>) {
+    let mut rows = first.rows();
+    let mut group = vec![first];
+    while rows <= GROUP_ROWS_MAX
+        && let Ok(next) = requests.try_recv()
+    {
+        rows += next.rows();
+        if rows > GROUP_ROWS_MAX {
+            return (group, Some(next));
+        }
+        group.push(next);
+    }
+    (group, None)
+}
+
+/// Each in order, all or nothing of it. If one of several fails, nothing of them was written, and each is done by itself.
+fn transact_all(connection: &mut Connection, group: &[Request]) -> Vec<Result<(), ReadStoreError>> {
+    let is_done = group.len() > 1 && transact(connection, group.iter().flat_map(|request| &request.statements)).is_ok();
+    let outcome = |request: &Request| if is_done { Ok(()) } else { transact(connection, &request.statements) };
+    group.iter().map(outcome).collect()
+}
+
+fn transact<'a>(
+    connection: &mut Connection,
+    statements: impl IntoIterator<Item = &'a Statement>,
+) -> Result<(), ReadStoreError> {
     // The lock is taken at once, so that a busy file is found before anything is done.
     let transaction =
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(|error| failed(&error))?;
@@ -101,17 +148,29 @@ fn transact(connection: &mut Connection, statements: &[Statement]) -> Result<(),
     transaction.commit().map_err(|error| failed(&error))
 }
 
-/// The same, but a table whose key is of several columns is kept in the order of that key, and not beside an index of it.
-fn in_order(sql: &str) -> Cow<'_, str> {
-    let has_wide_key = sql.starts_with("CREATE TABLE") && sql.contains("PRIMARY KEY (");
-    if has_wide_key { format!("{sql} WITHOUT ROWID").into() } else { sql.into() }
+/// The statement as SQLite is to have it.
+///
+/// A table whose key is of several columns is kept in the order of that key, and not beside an index of it. And a statement
+/// that fails takes its whole transaction with it, so it need not be able to take back what it has done itself: for that,
+/// SQLite would copy each page before a statement of many rows changes it, some 4 KiB for a row of a home feed. `OR FAIL` says
+/// so (<https://sqlite.org/lang_conflict.html>).
+fn for_sqlite(sql: &str) -> Cow<'_, str> {
+    if sql.starts_with("CREATE TABLE") && sql.contains("PRIMARY KEY (") {
+        format!("{sql} WITHOUT ROWID").into()
+    } else if let Some(rest) = sql.strip_prefix("INSERT INTO ") {
+        format!("INSERT OR FAIL INTO {rest}").into()
+    } else if let Some(rest) = sql.strip_prefix("UPDATE ") {
+        format!("UPDATE OR FAIL {rest}").into()
+    } else {
+        sql.into()
+    }
 }
 
 fn run(connection: &Connection, Statement { sql, rows, must_change }: &Statement) -> Result<(), ReadStoreError> {
     if rows.is_empty() {
         return Ok(());
     }
-    let mut prepared = connection.prepare_cached(&in_order(sql)).map_err(|error| failed(&error))?;
+    let mut prepared = connection.prepare_cached(&for_sqlite(sql)).map_err(|error| failed(&error))?;
     // A COMMIT or ROLLBACK does not write either.
     if prepared.readonly() {
         return Err(ReadStoreError::Refused("a statement of a transaction must write".to_owned()));
