@@ -2,9 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use infrastructure::{clock::Clock, event_store::EventStore, lifecycle::Lifecycle, read_store::ReadStore};
+use infrastructure::{
+    clock::Clock,
+    event_store::{EventStore, Window},
+    lifecycle::Lifecycle,
+    read_store::ReadStore,
+};
 
-use crate::{OnFailure, shape::Shape, status::Monitor};
+use crate::{OnFailure, decoder::Decoder, shape::Shape, status::Monitor};
 
 /// What worker, rebuild, follower and manager need.
 #[derive(Clone, Debug)]
@@ -12,6 +17,9 @@ pub(crate) struct Context {
     pub(crate) shape: Arc<dyn Shape>,
     pub(crate) on_failure: OnFailure,
     pub(crate) events: Arc<dyn EventStore>,
+    /// The same, read and decoded once for all who follow it.
+    pub(crate) log: Arc<Window>,
+    pub(crate) decoder: Arc<Decoder>,
     pub(crate) rows: Arc<dyn ReadStore>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) lifecycle: Lifecycle,

@@ -1,5 +1,7 @@
 //! An event with its place in the log, decoded once for everybody.
 
+use std::sync::Arc;
+
 use domain::{Event, Timestamp};
 use infrastructure::{
     codec::{self, DecodeError},
@@ -19,8 +21,8 @@ pub struct Decoded {
     pub recorded_at: Timestamp,
     /// Its stored type name.
     pub type_name: Name,
-    /// What happened.
-    pub event: Event,
+    /// What happened; shared by all who follow the log.
+    pub event: Arc<Event>,
     /// How large it is in the store, in bytes: what it weighs in memory, about.
     pub bytes: usize,
 }
@@ -71,7 +73,7 @@ impl Decoded {
             revision: recorded.revision,
             recorded_at: recorded.recorded_at,
             type_name: recorded.type_name.clone(),
-            event,
+            event: Arc::new(event),
             bytes: recorded.data.len(),
         })
     }

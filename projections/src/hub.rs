@@ -29,7 +29,7 @@ pub struct Change<R> {
     /// The row's key.
     pub key: Uuid,
     /// What happened.
-    pub event: Event,
+    pub event: Arc<Event>,
     /// The row right after this event, even if later ones are applied by now; none if there is none any more.
     pub row: Option<R>,
 }

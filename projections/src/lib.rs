@@ -9,6 +9,7 @@ mod bookkeeping;
 mod cluster;
 mod context;
 mod decoded;
+mod decoder;
 mod failure;
 mod follower;
 mod hidden;

@@ -15,7 +15,7 @@ use std::{
 
 use infrastructure::{
     clock::Clock,
-    event_store::{EventStore, Position, StoreError},
+    event_store::{EventStore, Position, StoreError, Window},
     lease::Leases,
     lifecycle::Lifecycle,
     read_store::ReadStore,
@@ -26,6 +26,7 @@ use crate::{
     ClusterOptions, KeyedFold, LogFault, ManagerError, OnFailure, Pause, ProjectionStatus, RebuildProgress, SetChange,
     cluster::{Leading, Mailbox},
     context::Context,
+    decoder::Decoder,
     shape::{KeyedShape, SetChangeShape, Shape},
     slot::RebuildSlot,
     standby::Standby,
@@ -99,6 +100,7 @@ struct Entry {
 pub struct ProjectionManager {
     entries: Arc<[Entry]>,
     events: Arc<dyn EventStore>,
+    log: Arc<Window>,
     rows: Arc<dyn ReadStore>,
     options: Arc<ProjectionOptions>,
     /// The way to the processes that lead projections, where there are several.
@@ -111,10 +113,26 @@ pub struct ProjectionManager {
 #[derive(Clone, Debug)]
 pub(crate) struct Surroundings {
     pub(crate) events: Arc<dyn EventStore>,
+    /// The same, read and decoded once for all who follow it.
+    pub(crate) log: Arc<Window>,
+    pub(crate) decoder: Arc<Decoder>,
     pub(crate) rows: Arc<dyn ReadStore>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) options: ProjectionOptions,
+}
+
+impl Surroundings {
+    pub(crate) fn new(
+        events: Arc<dyn EventStore>,
+        rows: Arc<dyn ReadStore>,
+        clock: Arc<dyn Clock>,
+        lifecycle: Lifecycle,
+        options: ProjectionOptions,
+    ) -> Self {
+        let log = Arc::new(Window::new(Arc::clone(&events)));
+        Self { events, log, decoder: Arc::default(), rows, clock, lifecycle, options }
+    }
 }
 
 /// A projection as the registry declares it.
@@ -142,6 +160,11 @@ impl Declared {
 }
 
 impl ProjectionManager {
+    /// The event store as projections follow it: what is new is read once for all who do.
+    pub fn log(&self) -> Arc<dyn EventStore> {
+        Arc::clone(&self.log) as Arc<dyn EventStore>
+    }
+
     /// The leases that this process holds, those of its [`crate::ClusterOptions::also`] too; none if it shares no work.
     pub fn held(&self) -> Option<channel::Receiver<Arc<BTreeSet<String>>>> {
         self.mailbox.as_ref().and_then(|mailbox| mailbox.membership.leases.as_ref()).map(Leases::held)

@@ -88,7 +88,7 @@ impl ReadModels {
             social_graph: set_change(&mut declared, &rows, OnFailure::park()),
             stock_level: keyed(&mut declared, &rows, OnFailure::park()),
         };
-        let surroundings = Surroundings { events, rows, clock, lifecycle, options };
+        let surroundings = Surroundings::new(events, rows, clock, lifecycle, options);
         let manager = ProjectionManager::start(declared, surroundings).await?;
         Ok((models, manager))
     }

@@ -50,7 +50,7 @@ pub(crate) fn decoded(position: u64, revision: u64, event: impl Into<Event>) -> 
         revision: Revision::new(revision),
         recorded_at: domain::testing::now(),
         type_name,
-        event,
+        event: Arc::new(event),
         bytes: 100,
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use infrastructure::event_store::{
-    EventStore, EventStoreDb, EventStoreDbOptions, MemoryEventStore, SqliteEventStore, SqliteEventStoreOptions,
+    EventStore, EventStoreDb, EventStoreDbOptions, MemoryEventStore, SqliteEventStore, SqliteEventStoreOptions, Window,
 };
 use infrastructure::read_store::{ReadStore, SqliteReadStore, SqliteReadStoreOptions};
 use infrastructure::snapshot_store::{MemorySnapshotStore, ReadStoreSnapshots, SnapshotStore};
@@ -15,10 +15,14 @@ use tests::{
 };
 
 mod event_store {
-    use super::{eventstoredb_event_store, memory_event_store, shared_eventstoredb_event_store, sqlite_event_store};
+    use super::{
+        eventstoredb_event_store, memory_event_store, shared_eventstoredb_event_store, sqlite_event_store,
+        windowed_event_store,
+    };
 
     tests::contract_suite!(event_store, memory => memory_event_store());
     tests::contract_suite!(event_store, sqlite => sqlite_event_store());
+    tests::contract_suite!(event_store, windowed => windowed_event_store());
     tests::contract_suite!(event_store, eventstoredb => eventstoredb_event_store());
     tests::contract_suite!(event_store, eventstoredb_shared => shared_eventstoredb_event_store());
 }
@@ -27,6 +31,12 @@ mod durable_event_store {
     use super::sqlite_event_store_again_and_again;
 
     tests::contract_suite!(durable_event_store, sqlite => sqlite_event_store_again_and_again());
+}
+
+/// The window, whose content everybody reads who follows the log, in front of a file.
+async fn windowed_event_store() -> (Arc<dyn EventStore>, TempDir) {
+    let (store, folder) = sqlite_event_store().await;
+    (Arc::new(Window::new(store)), folder)
 }
 
 async fn memory_event_store() -> (Arc<dyn EventStore>, ()) {

@@ -41,7 +41,7 @@ pub(super) fn start(config: &Config, core: &Core) -> Result<Vec<ProcessRunner>, 
 
 fn run<P: Process + Clone>(process: P, perform: Arc<dyn Perform<P>>, core: &Core) -> ProcessRunner {
     let turn = core.projections.held().map(|held| Turn { held, lease: process::lease_of(P::NAME) });
-    let options = ProcessOptions { turn, ..ProcessOptions::default() };
+    let options = ProcessOptions { turn, log: Some(core.projections.log()), ..ProcessOptions::default() };
     let (events, rows) = (Arc::clone(&core.events), Arc::clone(&core.rows));
     ProcessRunner::start(process, perform, events, rows, Arc::new(SystemClock), &core.lifecycle, options)
 }

@@ -10,6 +10,7 @@ mod memory;
 mod sqlite;
 mod subscription;
 mod types;
+mod window;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
@@ -26,6 +27,7 @@ pub use types::{
     AllPage, Append, Appended, Direction, ExpectedRevision, Name, NewEvent, Position, RecordedEvent, Revision,
     StreamId, StreamPage, TypeFilter, Whereabouts,
 };
+pub use window::Window;
 
 /// The most events of one append. The same in every adapter, so that tests transfer.
 pub const APPEND_EVENTS_MAX: usize = 1_000;

@@ -48,6 +48,7 @@ pub use self::{
     sql::forget,
     status::{Concern, ProcessStatus, Trouble},
 };
+use crate::event_store::EventStore;
 
 /// A step on its way.
 #[derive(Clone, Debug)]
@@ -103,6 +104,8 @@ pub struct ProcessOptions {
     pub retry_max: Duration,
     /// Whose turn it is; none: always this node's.
     pub turn: Option<Turn>,
+    /// The event store as it is followed together with others, such as a [`crate::event_store::Window`]; none: alone.
+    pub log: Option<Arc<dyn EventStore>>,
 }
 
 /// It is this node's turn while it holds a lease.
@@ -137,6 +140,7 @@ impl Default for ProcessOptions {
             retry_first: Duration::from_millis(100),
             retry_max: Duration::from_secs(30),
             turn: None,
+            log: None,
         }
     }
 }

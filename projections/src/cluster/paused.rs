@@ -56,13 +56,15 @@ pub(crate) async fn follow_pauses(
         let mut resumed = BTreeSet::new();
         for event in &batch.events {
             // An action that this build cannot read is none that it could carry out.
-            if let Ok(Decoded { event: Event::Operator(event), .. }) = Decoded::decode(event) {
-                let OperatorEvent::ActionTaken { projection, action, .. } = &event;
+            if let Ok(decoded) = Decoded::decode(event)
+                && let Event::Operator(event) = &*decoded.event
+            {
+                let OperatorEvent::ActionTaken { projection, action, .. } = event;
                 if is_live && *action == OperatorAction::Resume {
                     // Also one that stands at an event without having been paused.
                     resumed.insert(projection.as_str().to_owned());
                 }
-                state = Operator::evolve(state, &event);
+                state = Operator::evolve(state, event);
             }
         }
         if !batch.is_caught_up {

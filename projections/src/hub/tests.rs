@@ -17,7 +17,7 @@ fn change(position: u64, key: Uuid) -> Change<u64> {
         revision: Revision::FIRST,
         occurred_at: domain::testing::now(),
         key,
-        event: order_placed().into(),
+        event: Arc::new(order_placed().into()),
         row: Some(position),
     }
 }

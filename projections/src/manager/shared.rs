@@ -64,6 +64,7 @@ impl ProjectionManager {
         let manager = Self {
             entries: prepared.iter().map(|prepared| prepared.entry.clone()).collect(),
             events: Arc::clone(events),
+            log: Arc::clone(&surroundings.log),
             rows: Arc::clone(rows),
             options: Arc::new(surroundings.options.clone()),
             mailbox: Some(mailbox),
@@ -100,7 +101,7 @@ impl ProjectionManager {
         workers: Vec<(&'static str, mpsc::Sender<Order>)>,
         surroundings: &Surroundings,
     ) {
-        let Surroundings { events, rows, clock, lifecycle, options } = surroundings;
+        let Surroundings { events, rows, clock, lifecycle, options, .. } = surroundings;
         let (rows, clock) = (Arc::clone(rows), Arc::clone(clock));
         lifecycle.spawn(cluster::report_regularly(rows, membership, reporting, clock, lifecycle.clone()));
         // Who is to start paused whatever the log says is woken only by what is written from then on.

@@ -65,10 +65,11 @@ impl ProjectionManager {
             plans.extend(entry.go_on(start.rest, is_paused).await);
             entries.push(entry);
         }
-        let Surroundings { events, rows, lifecycle, options, .. } = surroundings;
+        let Surroundings { events, log, rows, lifecycle, options, .. } = surroundings;
         let manager = Self {
             entries: entries.into(),
             events,
+            log,
             rows,
             options: Arc::new(options),
             mailbox: None,
@@ -112,6 +113,8 @@ impl Surroundings {
             shape,
             on_failure,
             events: Arc::clone(&self.events),
+            log: Arc::clone(&self.log),
+            decoder: Arc::clone(&self.decoder),
             rows: Arc::clone(&self.rows),
             clock: Arc::clone(&self.clock),
             lifecycle: self.lifecycle.clone(),

@@ -310,13 +310,13 @@ async fn a_model_that_panics_stops_and_says_so() {
         let monitor = Arc::new(Monitor::new("fragile", 1));
         let shape = Arc::new(KeyedShape::<Fragile>::new());
         let served = crate::Served::new(&shape, Arc::clone(&world.rows) as Arc<dyn ReadStore>, Arc::clone(&monitor));
-        let surroundings = Surroundings {
-            events: Arc::clone(&world.events) as Arc<dyn EventStore>,
-            rows: Arc::clone(&world.rows) as Arc<dyn ReadStore>,
-            clock: Arc::new(SystemClock),
-            lifecycle: Lifecycle::new(),
-            options: ProjectionOptions::default(),
-        };
+        let surroundings = Surroundings::new(
+            Arc::clone(&world.events) as Arc<dyn EventStore>,
+            Arc::clone(&world.rows) as Arc<dyn ReadStore>,
+            Arc::new(SystemClock),
+            Lifecycle::new(),
+            ProjectionOptions::default(),
+        );
         let lifecycle = surroundings.lifecycle.clone();
         let declared = vec![Declared::keyed(shape, Arc::clone(&monitor), OnFailure::stop())];
         let manager = ProjectionManager::start(declared, surroundings).await.unwrap();

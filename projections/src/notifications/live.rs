@@ -124,7 +124,7 @@ fn wake(wakes: &watch::Sender<Position>, to: Position) {
 fn concerned(events: &[Decoded]) -> (HashSet<UserId>, Vec<OrderId>) {
     let (mut users, mut orders) = (HashSet::new(), HashSet::new());
     for event in events {
-        match &event.event {
+        match &*event.event {
             Event::Follow(FollowEvent::Followed { whom, .. }) => drop(users.insert(*whom)),
             Event::Post(PostEvent::Published(published)) => {
                 users.extend(of_post(published).into_iter().map(|(user, _)| user));

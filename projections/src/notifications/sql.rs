@@ -128,7 +128,7 @@ impl SetChange for Notifications {
 
     fn changes(event: &Decoded, tables: &Tables) -> Vec<Statement> {
         let change = Change { names: Names::of(tables), position: number_of(event.position) };
-        match &event.event {
+        match &*event.event {
             Event::Follow(happened) => news::between(&change, happened),
             Event::Post(happened) => news::posted(&change, happened),
             Event::Reaction(happened) => news::reacted(&change, happened),

@@ -140,7 +140,7 @@ impl SetChange for OrderStats {
     }
 
     fn changes(event: &Decoded, tables: &Tables) -> Vec<Statement> {
-        let Event::Order(happened) = &event.event else { return vec![] };
+        let Event::Order(happened) = &*event.event else { return vec![] };
         let change = Change { tables, order: happened.order(), at: happened.at() };
         match happened {
             // An order begins once: with the first event of its stream.

@@ -12,7 +12,7 @@ use super::OrderRow;
 use crate::Decoded;
 
 pub(super) fn key(event: &Decoded) -> Option<Uuid> {
-    match &event.event {
+    match &*event.event {
         Event::Order(event) => Some(event.order().uuid()),
         Event::Product(_)
         | Event::Stock(_)
@@ -27,12 +27,12 @@ pub(super) fn key(event: &Decoded) -> Option<Uuid> {
     }
 }
 
-pub(super) const fn starts(event: &Decoded) -> bool {
-    matches!(event.event, Event::Order(OrderEvent::Placed { .. }))
+pub(super) fn starts(event: &Decoded) -> bool {
+    matches!(&*event.event, Event::Order(OrderEvent::Placed { .. }))
 }
 
 pub(super) fn fold(row: Option<OrderRow>, event: &Decoded) -> Option<OrderRow> {
-    let Event::Order(happened) = &event.event else { return row };
+    let Event::Order(happened) = &*event.event else { return row };
     let state = match row.filter(|_| !starts(event)) {
         None => OrderState::Unplaced,
         Some(row) => OrderState::Placed(Box::new(Arc::unwrap_or_clone(row.placed))),

@@ -10,7 +10,7 @@ use super::PostRow;
 use crate::Decoded;
 
 pub(super) fn key(event: &Decoded) -> Option<Uuid> {
-    match &event.event {
+    match &*event.event {
         Event::Post(event) => Some(event.post().uuid()),
         Event::Order(_)
         | Event::Product(_)
@@ -25,12 +25,12 @@ pub(super) fn key(event: &Decoded) -> Option<Uuid> {
     }
 }
 
-pub(super) const fn starts(event: &Decoded) -> bool {
-    matches!(event.event, Event::Post(PostEvent::Published(_) | PostEvent::Reposted { .. }))
+pub(super) fn starts(event: &Decoded) -> bool {
+    matches!(&*event.event, Event::Post(PostEvent::Published(_) | PostEvent::Reposted { .. }))
 }
 
 pub(super) fn fold(row: Option<PostRow>, event: &Decoded) -> Option<PostRow> {
-    let Event::Post(happened) = &event.event else { return row };
+    let Event::Post(happened) = &*event.event else { return row };
     let state = row.map_or(PostState::Unpublished, |row| row.state);
     PostRow::of(happened.post(), Post::evolve(state, happened), event.revision)
 }

@@ -7,7 +7,7 @@ use super::{ProductRow, ProductStatus};
 use crate::Decoded;
 
 pub(super) fn key(event: &Decoded) -> Option<Uuid> {
-    match &event.event {
+    match &*event.event {
         Event::Product(event) => Some(event.product().uuid()),
         Event::Order(_)
         | Event::Stock(_)
@@ -22,12 +22,12 @@ pub(super) fn key(event: &Decoded) -> Option<Uuid> {
     }
 }
 
-pub(super) const fn starts(event: &Decoded) -> bool {
-    matches!(event.event, Event::Product(ProductEvent::Registered { .. }))
+pub(super) fn starts(event: &Decoded) -> bool {
+    matches!(&*event.event, Event::Product(ProductEvent::Registered { .. }))
 }
 
 pub(super) fn fold(row: Option<ProductRow>, event: &Decoded) -> Option<ProductRow> {
-    let Event::Product(happened) = &event.event else { return row };
+    let Event::Product(happened) = &*event.event else { return row };
     let revision = event.revision;
     match (row, happened) {
         (_, ProductEvent::Registered { product, sku, name, price, is_stocked, at }) => Some(ProductRow {

@@ -54,7 +54,7 @@ impl SetChange for ProductSales {
     }
 
     fn changes(event: &Decoded, tables: &Tables) -> Vec<Statement> {
-        match &event.event {
+        match &*event.event {
             Event::Order(OrderEvent::Placed { order, lines, .. }) => placed(*order, lines, tables),
             Event::Order(OrderEvent::Cancelled { order, .. }) => cancelled(*order, tables),
             // What is ordered stays ordered while it is paid for and travels, and when it comes back.

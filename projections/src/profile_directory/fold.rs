@@ -10,7 +10,7 @@ use super::ProfileRow;
 use crate::Decoded;
 
 pub(super) fn key(event: &Decoded) -> Option<Uuid> {
-    match &event.event {
+    match &*event.event {
         Event::Profile(event) => Some(event.user().uuid()),
         Event::Order(_)
         | Event::Product(_)
@@ -25,12 +25,12 @@ pub(super) fn key(event: &Decoded) -> Option<Uuid> {
     }
 }
 
-pub(super) const fn starts(event: &Decoded) -> bool {
-    matches!(event.event, Event::Profile(ProfileEvent::Created { .. }))
+pub(super) fn starts(event: &Decoded) -> bool {
+    matches!(&*event.event, Event::Profile(ProfileEvent::Created { .. }))
 }
 
 pub(super) fn fold(row: Option<ProfileRow>, event: &Decoded) -> Option<ProfileRow> {
-    let Event::Profile(happened) = &event.event else { return row };
+    let Event::Profile(happened) = &*event.event else { return row };
     let state = row.map_or(ProfileState::Missing, |row| ProfileState::Present(row.person));
     ProfileRow::of(&Profile::evolve(state, happened), event.revision)
 }

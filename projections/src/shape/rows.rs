@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     panic::AssertUnwindSafe,
+    sync::Arc,
     time::Duration,
 };
 
@@ -186,7 +187,7 @@ pub(super) fn change<R>(event: &Decoded, key: Uuid, row: Option<R>) -> Change<R>
         revision: event.revision,
         occurred_at: event.recorded_at,
         key,
-        event: event.event.clone(),
+        event: Arc::clone(&event.event),
         row,
     }
 }

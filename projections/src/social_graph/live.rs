@@ -339,7 +339,7 @@ fn concern(event: &Decoded) -> Concern {
         let entry = Entry { position: event.position, post, author, of };
         Some(Told { entry, said: OnceCell::new() })
     };
-    match &event.event {
+    match &*event.event {
         Event::Follow(event) => Concern { follows: Some(event.parties().0), ..Concern::default() },
         Event::Post(event) => match event {
             PostEvent::Published(published) => Concern {

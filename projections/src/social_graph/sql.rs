@@ -104,7 +104,7 @@ impl<const LARGE: i64, const WIDE: i64, const CHUNK: i64> SetChange for SocialGr
     fn changes(event: &Decoded, tables: &Tables) -> Vec<Statement> {
         let position = number_of(event.position);
         let change = Change { names: Names::of(tables), position, large: LARGE, wide: WIDE, chunk: CHUNK };
-        match &event.event {
+        match &*event.event {
             Event::Follow(happened) => people::between(&change, happened),
             Event::Post(happened) => posts::happened(&change, happened),
             Event::Reaction(happened) => posts::reacted(&change, happened),

@@ -8,7 +8,7 @@ use super::StockLevelRow;
 use crate::Decoded;
 
 pub(super) fn key(event: &Decoded) -> Option<Uuid> {
-    match &event.event {
+    match &*event.event {
         Event::Stock(event) => Some(event.stock().uuid()),
         Event::Product(_)
         | Event::Order(_)
@@ -25,11 +25,11 @@ pub(super) fn key(event: &Decoded) -> Option<Uuid> {
 
 /// Whether it is the first receipt: later ones add to what is there.
 pub(super) fn starts(event: &Decoded) -> bool {
-    event.revision == Revision::FIRST && matches!(event.event, Event::Stock(StockEvent::Received { .. }))
+    event.revision == Revision::FIRST && matches!(&*event.event, Event::Stock(StockEvent::Received { .. }))
 }
 
 pub(super) fn fold(row: Option<StockLevelRow>, event: &Decoded) -> Option<StockLevelRow> {
-    let Event::Stock(happened) = &event.event else { return row };
+    let Event::Stock(happened) = &*event.event else { return row };
     let known = row.filter(|_| !starts(event));
     let mut row = match (known, happened) {
         (Some(row), _) => row,

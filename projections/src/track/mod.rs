@@ -125,7 +125,7 @@ impl Track {
         scanned_to: Position,
         audience: Audience,
     ) -> Result<(), TrackError> {
-        let decoded = events.iter().map(Decoded::or_why).collect();
+        let decoded = context.decoder.decode(events);
         let (ready, mut entries) = self.intake(context, events, decoded)?;
         let applied = ready.len() as u64;
         let checkpoint = self.checkpoint(context, scanned_to);

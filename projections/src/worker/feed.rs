@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use infrastructure::event_store::{Batch, StoreError, Subscription};
+use infrastructure::event_store::{Batch, EventStore, StoreError, Subscription};
 use tokio::time::Instant;
 
 use super::{Held, order::Order};
@@ -44,7 +44,8 @@ impl Feed {
             tokio::time::sleep_until(moment).await;
         }
         let subscription = self.subscription.get_or_insert_with(|| {
-            Subscription::new(Arc::clone(&context.events), track.position, context.shape.filter())
+            let log = Arc::clone(&context.log) as Arc<dyn EventStore>;
+            Subscription::new(log, track.position, context.shape.filter())
         });
         let due = track.parked.next_retry().map(|due| (due - context.clock.now()).to_std().unwrap_or_default());
         tokio::select! {

@@ -385,6 +385,8 @@ impl Worker {
         self.stopped = None;
         self.failing = None;
         self.feed = Feed::default();
+        // It may have stood at an event that somebody has mended in the file.
+        self.context.log.forget();
         metrics::gauge!(telemetry::PROJECTION_STOPPED, "projection" => self.context.name()).set(0.0);
         self.show();
     }
@@ -392,6 +394,7 @@ impl Worker {
     fn again(&mut self, error: String, attempts: u32) {
         let name = self.context.name();
         let pause = self.feed.again();
+        self.context.log.forget();
         tracing::warn!(projection.name = name, error = %error, "projection {name} tries again: {error}");
         let next = self.context.clock.now() + pause;
         self.context.monitor.is_in(ProjectionState::Retrying { error, attempts, next });

@@ -9,7 +9,7 @@ use domain::{
     post::{Content, PostEvent, Published, Visibility},
     profile::ProfileEvent,
     testing::{display_name, handle, post_text},
-    values::{Biography, PostId, UserId},
+    values::{Biography, CustomerId, PostId, UserId},
 };
 use infrastructure::{
     clock::{Clock as _, SystemClock},
@@ -50,10 +50,10 @@ pub(crate) fn fan(number: usize) -> String {
 /// A log of a reader, ten thousand authors and so many posts of theirs.
 pub(crate) async fn of_posts(directory: &Path, posts: usize) {
     let mut log = Log::new();
-    let author = |number: usize| UserId::named(&format!("author-{number}"));
+    let author = |number: usize| person(&format!("author-{number}"));
     let followed = LARGE_FOLLOWED + SMALL_FOLLOWED;
     let profiles = (0..followed).map(|number| (author(number), format!("author_{number}")));
-    let reader = UserId::named(READER);
+    let reader = person(READER);
     let of_reader = (0..followed).map(|number| (reader, author(number)));
     let of_fans = (0..LARGE_FOLLOWED).flat_map(|large| (0..FANS).map(move |number| (user(number), author(large))));
     let of_friends = (LARGE_FOLLOWED..followed + STRANGERS).flat_map(|number| {
@@ -72,7 +72,7 @@ pub(crate) async fn of_posts(directory: &Path, posts: usize) {
 pub(crate) async fn of_followers(directory: &Path) {
     let mut log = Log::new();
     let followers = |whom: &str, count: usize| {
-        let whom = UserId::named(whom);
+        let whom = person(whom);
         (0..count).map(move |number| Happening::Followed(user(number), whom))
     };
     let all =
@@ -80,8 +80,13 @@ pub(crate) async fn of_followers(directory: &Path) {
     history::fill(&directory.join("events.db"), all.map(|happening| log.next(happening))).await;
 }
 
+/// Who a subject is, as the server sees it.
+fn person(subject: &str) -> UserId {
+    CustomerId::named(subject).into()
+}
+
 fn user(number: usize) -> UserId {
-    UserId::named(&fan(number))
+    person(&fan(number))
 }
 
 /// Something that happens.

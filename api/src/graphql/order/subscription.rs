@@ -211,7 +211,7 @@ fn replay_all(
 /// The message for a change, if the subscriber wants it.
 fn changed(change: &Change<OrderRow>, wanted: impl Fn(&OrderRow) -> bool) -> Option<OrderUpdate> {
     let row = change.row.as_ref().filter(|row| wanted(row))?;
-    let kind = match &change.event {
+    let kind = match &*change.event {
         Event::Order(event) => OrderChangeKind::of(event),
         Event::Product(_)
         | Event::Stock(_)

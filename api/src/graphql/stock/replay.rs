@@ -54,7 +54,7 @@ pub(super) async fn missed(
                 return Ok(Missed::Nothing);
             }
             let event = Decoded::decode(recorded).map_err(internal)?;
-            let Event::Stock(happened) = &event.event else { continue };
+            let Event::Stock(happened) = &*event.event else { continue };
             if event.position > until {
                 row.take_back(happened);
                 taken_back += 1;

@@ -189,13 +189,9 @@ impl Hall {
         let ledger = ServedTables::new(&changes, Arc::clone(&rows), Arc::clone(&monitor));
         declared.push(Declared::set_change(changes, monitor, self.on_failure));
         let lifecycle = Lifecycle::new();
-        let surroundings = Surroundings {
-            events: Arc::clone(&self.events) as Arc<dyn EventStore>,
-            rows,
-            clock: Arc::clone(&self.clock),
-            lifecycle: lifecycle.clone(),
-            options: self.options.clone(),
-        };
+        let events = Arc::clone(&self.events) as Arc<dyn EventStore>;
+        let surroundings =
+            Surroundings::new(events, rows, Arc::clone(&self.clock), lifecycle.clone(), self.options.clone());
         let manager = ProjectionManager::start(declared, surroundings).await?;
         Ok(Open { notes, ledger, shape, manager, lifecycle })
     }

@@ -228,7 +228,7 @@ impl OrderEventObject {
         row: &OrderRow,
         shows_names: bool,
     ) -> Result<Self, Error> {
-        let happened = match &event.event {
+        let happened = match &*event.event {
             Event::Order(happened) => happened,
             Event::Product(_)
             | Event::Stock(_)

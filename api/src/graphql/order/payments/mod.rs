@@ -85,9 +85,9 @@ async fn folded(events: &dyn EventStore, payment: PaymentId, seen_at: SeenAt) ->
     // A clock may have been set back: what comes behind something later was not there by then.
     let includes = |event: &RecordedEvent| seen_at.includes(event);
     let take = |decoded: Decoded| {
-        if let Event::Payment(event) = decoded.event {
-            state = Payment::evolve(std::mem::take(&mut state), &event);
-            times.take_in(&event);
+        if let Event::Payment(event) = &*decoded.event {
+            state = Payment::evolve(std::mem::take(&mut state), event);
+            times.take_in(event);
         }
     };
     read_while(events, &stream, includes, take).await.map_err(fold_error)?;

@@ -19,7 +19,7 @@ static MENDED: Mutex<BTreeSet<u64>> = Mutex::new(BTreeSet::new());
 
 /// What a model is told to do by an event; nothing once its hall is mended.
 fn ill(event: &Decoded) -> Option<&str> {
-    let Event::Order(OrderEvent::Shipped { tracking: Some(tracking), .. }) = &event.event else { return None };
+    let Event::Order(OrderEvent::Shipped { tracking: Some(tracking), .. }) = &*event.event else { return None };
     (!is_mended(event.stream.id)).then_some(tracking.as_str())
 }
 
@@ -90,7 +90,7 @@ impl<const V: u32, const FORM: u8> KeyedFold for Notes<V, FORM> {
         Sources::Streams(vec![StreamId::new("order", key)])
     }
     fn starts(event: &Decoded) -> bool {
-        matches!(event.event, Event::Order(OrderEvent::Placed { .. }))
+        matches!(&*event.event, Event::Order(OrderEvent::Placed { .. }))
     }
     fn fold(row: Option<Note>, event: &Decoded) -> Option<Note> {
         obey(ill(event));
