@@ -235,13 +235,9 @@ impl<'a, P: Process> Hold<'a, P> {
 
     async fn work(&mut self) -> Over {
         let around = self.around;
-        let mut turn = around.options.turn.clone();
-        let mut pages = reader::read::<P>(
-            around.options.log.as_ref().unwrap_or(&around.events),
-            self.position,
-            around.options.batch_events_max,
-            &around.lifecycle,
-        );
+        let options = &around.options;
+        let (mut turn, log) = (options.turn.clone(), options.log.as_ref().unwrap_or(&around.events));
+        let mut pages = reader::read::<P>(log, self.position, options.batch_events_max, &around.lifecycle);
         let mut under_way = FuturesUnordered::new();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

@@ -1,3 +1,5 @@
+//! What is decoded once, and what anew.
+
 use domain::testing::order_placed;
 use infrastructure::{
     codec,

@@ -1,3 +1,5 @@
+//! What is read once, what is read again, and what is given up.
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures_util::future::join_all;
