@@ -163,7 +163,7 @@ async fn until_seen(server: &Server, client: &mut Client, reader: &str, position
     let page = request_of(server, &server.token_of(reader), FEED, &variables);
     loop {
         let answer = String::from_utf8_lossy(client.ask(&page).await.expect("the server answers")).into_owned();
-        if !answer.contains("READ_MODEL_BEHIND") {
+        if !answer.contains("PROJECTION_TIMEOUT") {
             assert!(answer.contains(post.unwrap_or("\"nodes\":[{")), "it is not in the feed: {answer}");
             return;
         }
