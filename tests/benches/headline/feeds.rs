@@ -218,8 +218,7 @@ async fn star(report: &mut Report, server: &Server) {
 
 /// From a post to a thousand people who listen, each on a socket of their own.
 async fn push(report: &mut Report, server: &Server) {
-    let mut askers = clients(server, 1).await;
-    let author = Author::join(server, &mut askers[0], HOST).await;
+    let author = Author::join(server, &mut clients(server, 1).await[0], HOST).await;
     let mut opened = Vec::new();
     for number in 0..LIVE_READERS {
         let token = server.token_of(&fan(number));
@@ -239,10 +238,12 @@ async fn push(report: &mut Report, server: &Server) {
             (heard, socket)
         });
     }
+    // Not before: the server closes what is idle for as long as it took to open the sockets.
+    let mut senders = clients(server, 1).await;
     let mut sent = Vec::new();
     for nth in 0..LIVE_POSTS {
         sent.push(Instant::now());
-        author.post(&mut askers[0], &format!("news {nth:02}")).await;
+        author.post(&mut senders[0], &format!("news {nth:02}")).await;
         tokio::time::sleep(BETWEEN_POSTS).await;
     }
     let heard = tokio::time::timeout(ARRIVAL_TIMEOUT, listening.join_all()).await.expect("every message arrives");

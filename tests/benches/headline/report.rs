@@ -29,8 +29,9 @@ pub(crate) enum Goal {
 }
 
 impl Report {
-    /// Keeps a number under its key in the JSON file.
+    /// Keeps a number under its key in the JSON file. It is shown at once, too: what comes next may fail.
     pub(crate) fn value(&mut self, key: &'static str, value: f64) {
+        progress(&format!("{key}: {value:.2}"));
         self.values.insert(key, value);
     }
 
