@@ -279,6 +279,8 @@ impl<M: SetChange> ServedTables<M> {
                     batch = applied.recv() => batch,
                 };
                 match batch {
+                    // Nothing of it could be applied: that something was missed is told with what can.
+                    Ok(events) if events.is_empty() => {}
                     Ok(events) => tell(events, std::mem::take(&mut has_missed)).await,
                     // What comes next is behind all that was missed.
                     Err(RecvError::Lagged(_)) => has_missed = true,

@@ -1,12 +1,18 @@
 //! Waiting for a position: at once, in time, or with the reason why not.
 
+use domain::testing::order_placed;
 use infrastructure::{
     event_store::{Revision, StreamId},
     read_store::Cost,
 };
 
 use super::*;
-use crate::{order_summary::OrderSummary, shape::Shape as _, tests::temp_rows};
+use crate::{
+    order_summary::OrderSummary,
+    product_sales::ProductSales,
+    shape::Shape as _,
+    tests::{decoded, temp_rows},
+};
 
 const AT_MOST: Duration = Duration::from_secs(5);
 
@@ -146,6 +152,35 @@ async fn a_query_whose_generation_is_removed_under_its_hands_is_asked_again_of_t
     });
     assert_eq!(found.await.unwrap(), []);
     assert_eq!(asked.into_inner(), ["order_summary_g1", "order_summary_g2"]);
+}
+
+#[tokio::test]
+async fn who_missed_batches_hears_so_with_the_next_events() {
+    let (_folder, rows) = temp_rows();
+    let shape = SetChangeShape::<ProductSales>::new();
+    let served = ServedTables::new(&shape, rows, Arc::new(Monitor::new("product_sales", 1)));
+    let (told, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let lifecycle = Lifecycle::new();
+    served.tell_applied(&lifecycle, move |events, has_missed| {
+        told.send((events[0].position.value(), has_missed)).unwrap();
+        std::future::ready(())
+    });
+    let apply = |positions: std::ops::RangeInclusive<u64>| {
+        for position in positions {
+            shape.applied.send(Arc::new(vec![decoded(position, 0, order_placed())])).unwrap();
+        }
+    };
+    apply(1..=1);
+    assert_eq!(heard.recv().await, Some((1, false)));
+    // More than are kept, and behind them only batches of which nothing could be applied.
+    apply(2..=2);
+    for _ in 0..1_000 {
+        shape.applied.send(Arc::default()).unwrap();
+    }
+    tokio::task::yield_now().await;
+    apply(3..=4);
+    assert_eq!((heard.recv().await, heard.recv().await), (Some((3, true)), Some((4, false))));
+    assert!(lifecycle.stop(AT_MOST).await);
 }
 
 fn all(columns: &str, table: &str) -> Query {
