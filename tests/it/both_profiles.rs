@@ -6,7 +6,7 @@
 
 use std::{
     collections::BTreeSet,
-    env,
+    env, fs,
     process::Command,
     time::{Duration, Instant},
 };
@@ -16,6 +16,8 @@ use tests::{
     profile::{PROFILE, is_cluster},
 };
 
+/// The re-run itself. `tests/run` gives it a step of its own, by this name.
+const RERUN: &str = "both_profiles::tests_of_both_profiles_pass_on_the_cluster_too";
 /// How many tests run at the same time on the cluster. They wait more than they compute.
 const THREADS: &str = "4";
 /// At least so many run there: fewer mean that the choice is broken.
@@ -151,6 +153,8 @@ fn every_test_has_its_profiles_and_every_exception_is_a_test() {
     for (name, _) in EMBEDDED_ONLY {
         assert!(all.contains(name) && runs(name) == OnBoth, "{name} is no test of a module that runs on both");
     }
+    let run = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/run")).expect("tests/run");
+    assert!(all.contains(RERUN) && run.contains(&format!("\"{RERUN}\"")), "tests/run leaves the re-run out");
 }
 
 #[test]
