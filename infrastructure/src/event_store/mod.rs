@@ -5,6 +5,8 @@
 
 mod error;
 mod eventstoredb;
+#[cfg(test)]
+pub(crate) mod lens;
 mod limits;
 mod memory;
 mod sqlite;

@@ -32,6 +32,7 @@ const BYTES_KEPT_MAX: usize = 8 * 1024 * 1024;
 #[derive(Debug)]
 pub struct Window {
     store: Arc<dyn EventStore>,
+    tail: watch::Receiver<Position>,
     kept: Mutex<Kept>,
     /// Held by the one who reads.
     reading: tokio::sync::Mutex<()>,
@@ -62,7 +63,8 @@ enum Found {
 impl Window {
     /// The same store, read once for all.
     pub fn new(store: Arc<dyn EventStore>) -> Self {
-        Self { store, kept: Mutex::default(), reading: tokio::sync::Mutex::default() }
+        let tail = store.tail();
+        Self { store, tail, kept: Mutex::default(), reading: tokio::sync::Mutex::default() }
     }
 
     /// Everything is read again by whoever wants it. For those who failed at an event that somebody may have mended.
@@ -85,7 +87,7 @@ impl Window {
             return Found::Newer { failures: kept.failures };
         }
         let mut page = kept.page(after, filter, limit);
-        page.is_end = page.scanned_to >= *self.store.tail().borrow();
+        page.is_end = page.scanned_to >= *self.tail.borrow();
         Found::Page(page)
     }
 
@@ -97,9 +99,10 @@ impl Window {
             // Nobody is there yet: what others have kept is worth more.
             Ok(page) if page.events.is_empty() && after != kept.up_to => Ok(page),
             Ok(page) => {
-                kept.take(after, &page);
+                let is_end = page.is_end;
+                kept.take(after, page);
                 let own = kept.page(after, filter, limit);
-                Ok(AllPage { is_end: page.is_end && own.scanned_to == page.scanned_to, ..own })
+                Ok(AllPage { is_end: is_end && own.scanned_to == kept.up_to, ..own })
             }
             Err(error) => {
                 kept.failures += 1;
@@ -125,7 +128,7 @@ impl Kept {
     }
 
     /// Takes in what follows `after`, and gives the oldest up.
-    fn take(&mut self, after: Position, page: &AllPage) {
+    fn take(&mut self, after: Position, page: AllPage) {
         if after != self.up_to {
             // Somebody is further: what is between is not known.
             (self.after, self.up_to, self.bytes) = (after, after, 0);
@@ -137,7 +140,7 @@ impl Kept {
             self.after = oldest.position;
         }
         self.bytes += page.events.iter().map(size).sum::<usize>();
-        self.events.extend(page.events.iter().cloned());
+        self.events.extend(page.events);
         self.up_to = page.scanned_to;
     }
 }
@@ -197,7 +200,7 @@ impl EventStore for Window {
     }
 
     fn tail(&self) -> watch::Receiver<Position> {
-        self.store.tail()
+        self.tail.clone()
     }
 
     fn distance(&self, after: Position, to: Position) -> u64 {

@@ -6,62 +6,27 @@ use futures_util::future::join_all;
 use uuid::Uuid;
 
 use super::*;
-use crate::event_store::{ExpectedRevision, MemoryEventStore, NewEvent};
+use crate::event_store::{ExpectedRevision, MemoryEventStore, NewEvent, lens::Lens};
 
-/// A store that counts how often the log is read, and fails on demand.
-#[derive(Debug, Default)]
-struct Counting {
-    inner: MemoryEventStore,
-    reads: AtomicUsize,
-    is_away: AtomicBool,
-}
-
-#[async_trait]
-impl EventStore for Counting {
-    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
-        self.inner.append(append).await
-    }
-
-    async fn read_stream(
-        &self,
-        stream: &StreamId,
-        from: Revision,
-        direction: Direction,
-        limit: usize,
-    ) -> Result<StreamPage, StoreError> {
-        self.inner.read_stream(stream, from, direction, limit).await
-    }
-
-    async fn read_all(&self, after: Position, filter: &TypeFilter, limit: usize) -> Result<AllPage, StoreError> {
-        self.reads.fetch_add(1, Ordering::Relaxed);
-        // Whoever else wants to read gets as far as to wait.
-        tokio::task::yield_now().await;
-        if self.is_away.load(Ordering::Relaxed) {
-            return Err(StoreError::Unavailable("it is away".to_owned()));
-        }
-        self.inner.read_all(after, filter, limit).await
-    }
-
-    async fn head(&self) -> Result<Position, StoreError> {
-        self.inner.head().await
-    }
-
-    fn tail(&self) -> watch::Receiver<Position> {
-        self.inner.tail()
-    }
-}
-
+/// A window before a store that counts how often the log is read, and fails on demand.
 struct World {
-    store: Arc<Counting>,
+    reads: Arc<AtomicUsize>,
+    is_away: Arc<AtomicBool>,
     window: Window,
     next: u128,
 }
 
 impl World {
     fn new() -> Self {
-        let store = Arc::new(Counting::default());
-        let window = Window::new(Arc::clone(&store) as Arc<dyn EventStore>);
-        Self { store, window, next: 0 }
+        let (reads, is_away) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
+        let (counted, away) = (Arc::clone(&reads), Arc::clone(&is_away));
+        let show = move |page| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            let is_there = !away.load(Ordering::Relaxed);
+            is_there.then_some(page).ok_or_else(|| StoreError::Unavailable("it is away".to_owned()))
+        };
+        let window = Window::new(Arc::new(Lens { events: Arc::new(MemoryEventStore::new()), show }));
+        Self { reads, is_away, window, next: 0 }
     }
 
     /// So many orders that are placed and shipped, with so much data each.
@@ -88,7 +53,7 @@ impl World {
     }
 
     fn reads(&self) -> usize {
-        self.store.reads.swap(0, Ordering::Relaxed)
+        self.reads.swap(0, Ordering::Relaxed)
     }
 }
 
@@ -204,12 +169,12 @@ async fn the_oldest_is_given_up_by_number_and_by_size() {
 async fn a_failure_is_of_who_asked_and_of_nobody_who_asks_later() {
     let mut world = World::new();
     world.happen(2, 1).await;
-    world.store.is_away.store(true, Ordering::Relaxed);
+    world.is_away.store(true, Ordering::Relaxed);
     let filter = TypeFilter::All;
     let outcomes = join_all((0..3).map(|_| world.window.read_all(Position::START, &filter, 9))).await;
     assert!(outcomes.iter().all(Result::is_err), "{outcomes:?}");
     assert_eq!(world.reads(), 3, "each has tried");
-    world.store.is_away.store(false, Ordering::Relaxed);
+    world.is_away.store(false, Ordering::Relaxed);
     assert_eq!(world.read(0, "order.", 9).await, (vec![1, 2, 3, 4], 4, true));
 }
 

@@ -7,55 +7,23 @@ use domain::Process as _;
 use super::*;
 use crate::{
     codec::DecodeCode,
-    event_store::{AllPage, AppendError, Appended, Direction, Revision, StoreError, StreamPage, TypeFilter},
+    event_store::{AllPage, Revision, lens::Lens},
     read_store::Statement,
 };
 
-/// A log of which one event cannot be read, until it can.
-#[derive(Debug)]
-struct Damaged {
-    events: Arc<MemoryEventStore>,
-    /// Where it stands; 0: nowhere.
-    at: AtomicU64,
-}
-
-#[async_trait]
-impl EventStore for Damaged {
-    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
-        self.events.append(append).await
-    }
-
-    async fn read_stream(
-        &self,
-        stream: &StreamId,
-        from: Revision,
-        direction: Direction,
-        limit: usize,
-    ) -> Result<StreamPage, StoreError> {
-        self.events.read_stream(stream, from, direction, limit).await
-    }
-
-    async fn read_all(&self, after: Position, filter: &TypeFilter, limit: usize) -> Result<AllPage, StoreError> {
-        let mut page = self.events.read_all(after, filter, limit).await?;
-        let at = Position::new(self.at.load(Ordering::SeqCst));
-        for event in page.events.iter_mut().filter(|event| event.position == at) {
-            event.data = "{".to_owned();
-        }
-        Ok(page)
-    }
-
-    async fn head(&self) -> Result<Position, StoreError> {
-        self.events.head().await
-    }
-
-    fn tail(&self) -> watch::Receiver<Position> {
-        self.events.tail()
-    }
-}
-
 impl Bench {
-    fn damaged_at(&self, position: u64) -> Arc<Damaged> {
-        Arc::new(Damaged { events: Arc::clone(&self.events), at: AtomicU64::new(position) })
+    /// The log, of which the event at this position cannot be read until it says another one; 0: all can.
+    fn damaged_at(&self, position: u64) -> (Arc<dyn EventStore>, Arc<AtomicU64>) {
+        let at = Arc::new(AtomicU64::new(position));
+        let damaged = Arc::clone(&at);
+        let show = move |mut page: AllPage| {
+            let at = Position::new(damaged.load(Ordering::SeqCst));
+            for event in page.events.iter_mut().filter(|event| event.position == at) {
+                event.data = "{".to_owned();
+            }
+            Ok(page)
+        };
+        (Arc::new(Lens { events: Arc::clone(&self.events), show }), at)
     }
 
     /// Somebody appends an event that no build of ours has written, as the second of its stream.
@@ -137,12 +105,12 @@ async fn a_key_whose_event_cannot_be_read_waits_alone_also_after_a_restart() {
 async fn a_key_is_folded_anew_when_an_operator_says_so_and_its_event_can_be_read() {
     let bench = Bench::new();
     let (held, other) = (bench.place(1).await, bench.place(2).await);
-    let damaged = bench.damaged_at(1);
-    let life = bench.start_on(Arc::clone(&damaged) as _, 0, [], quick());
+    let (damaged, at) = bench.damaged_at(1);
+    let life = bench.start_on(Arc::clone(&damaged), 0, [], quick());
     assert_eq!(bench.waiting(1).await[0].code, DecodeCode::Malformed);
     life.until("the other one is given up", |status| status.done == 1 && status.keys == 0).await;
     assert!(life.cancels.tried.lock().unwrap().keys().eq([&other]));
-    damaged.at.store(0, Ordering::SeqCst);
+    at.store(0, Ordering::SeqCst);
     bench.ask_to_retry(GiveUp::NAME, held, 1).await;
     life.until("it is given up", |status| status.done == 2 && status.keys == 0).await;
     bench.waiting(0).await;
@@ -156,17 +124,17 @@ async fn what_happened_while_a_key_waited_is_seen_before_anything_is_done_for_it
     let bench = Bench::new();
     let held = bench.place(1).await;
     bench.cancel(held).await;
-    let damaged = bench.damaged_at(2);
-    let life = bench.start_on(Arc::clone(&damaged) as _, 30, [], near());
+    let (damaged, at) = bench.damaged_at(2);
+    let life = bench.start_on(Arc::clone(&damaged), 30, [], near());
     bench.waiting(1).await;
     bench.clock.advance(TimeDelta::minutes(31));
     life.stop().await;
 
-    let next = bench.start_on(Arc::clone(&damaged) as _, 30, [], near());
+    let next = bench.start_on(Arc::clone(&damaged), 30, [], near());
     let marker = bench.place(2).await;
     bench.clock.advance(TimeDelta::minutes(31));
     next.until("all others are done", |status| status.done == 1).await;
-    damaged.at.store(0, Ordering::SeqCst);
+    at.store(0, Ordering::SeqCst);
     bench.ask_to_retry(GiveUp::NAME, held, 1).await;
     bench.waiting(0).await;
     next.until("there is nothing to do", |status| status.keys == 0).await;
@@ -179,13 +147,13 @@ async fn what_happened_while_a_key_waited_is_seen_before_anything_is_done_for_it
 async fn a_build_of_other_events_tries_by_itself() {
     let bench = Bench::new();
     let held = bench.place(1).await;
-    let damaged = bench.damaged_at(1);
-    let life = bench.start_on(Arc::clone(&damaged) as _, 0, [], quick());
+    let (damaged, at) = bench.damaged_at(1);
+    let life = bench.start_on(Arc::clone(&damaged), 0, [], quick());
     bench.waiting(1).await;
     life.stop().await;
-    damaged.at.store(0, Ordering::SeqCst);
+    at.store(0, Ordering::SeqCst);
 
-    let same = bench.start_on(Arc::clone(&damaged) as _, 0, [], quick());
+    let same = bench.start_on(Arc::clone(&damaged), 0, [], quick());
     same.until("it is caught up", |status| status.is_caught_up).await;
     same.stop().await;
     assert_eq!(bench.waiting(1).await[0].key, held, "the same build would say the same");
