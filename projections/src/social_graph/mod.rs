@@ -32,4 +32,4 @@ pub enum SocialGraph<const LARGE: i64 = 20_000, const WIDE: i64 = 2_000, const C
 /// Its name, for good.
 pub(crate) const NAME: &str = "social_graph";
 /// Raised with every change of tables or statements.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;

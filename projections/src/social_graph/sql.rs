@@ -88,7 +88,7 @@ impl<const LARGE: i64, const WIDE: i64, const CHUNK: i64> SetChange for SocialGr
 
     fn invariants(tables: &Tables) -> Vec<Invariant> {
         let names = Names::of(tables);
-        [people::invariants(&names), posts::invariants(&names)].concat()
+        [people::invariants(&names, LARGE), posts::invariants(&names)].concat()
     }
 
     fn create(tables: &Tables) -> Vec<String> {

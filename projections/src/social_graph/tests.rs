@@ -90,6 +90,21 @@ async fn crossing_a_threshold_in_either_direction_neither_loses_nor_doubles_a_po
 }
 
 #[tokio::test]
+async fn the_follow_that_is_one_too_many_marks_all_of_them_and_the_next_post_nobody() {
+    let mut world = World::new().await;
+    for op in [Op::Follow(1, 0), Op::Follow(2, 0), Op::Follow(3, 0)] {
+        world.act(op).await;
+    }
+    // Among the invariants: whoever has too many followers is looked up by all of them.
+    world.agrees().await;
+    for op in [Op::Follow(4, 0), Op::Unfollow(1, 0), Op::Unfollow(2, 0), Op::Follow(5, 0), post(0)] {
+        world.act(op).await;
+        world.agrees().await;
+    }
+    assert_eq!(world.entries().await, 0, "three follow them still");
+}
+
+#[tokio::test]
 async fn whoever_follows_very_many_or_was_long_away_gets_no_entries_and_misses_nothing() {
     let mut world = World::new().await;
     for op in [Op::Follow(5, 0), Op::Follow(5, 1), Op::Follow(5, 2), post(0), Op::Follow(5, 3), post(1), post(3)] {

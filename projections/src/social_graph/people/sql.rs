@@ -23,7 +23,8 @@ const HEARD_EVERY: TimeDelta = TimeDelta::days(1);
 pub(in crate::social_graph) fn create(names: &Names) -> Vec<String> {
     let Names { people, follows, hidden, .. } = names;
     vec![
-        // `was_large`: posts of theirs have to be looked up. `gets_entries`: posts for them are written down.
+        // `was_large`: some posts of theirs have no entries, so all who follow them look them up. `gets_entries`: posts for
+        // them are written down.
         format!(
             "CREATE TABLE IF NOT EXISTS {people} (
                 user_id UUID NOT NULL PRIMARY KEY,
@@ -64,7 +65,7 @@ pub(in crate::social_graph) fn finish(Names { follows, .. }: &Names) -> Vec<Stri
     ]
 }
 
-pub(in crate::social_graph) fn invariants(names: &Names) -> Vec<Invariant> {
+pub(in crate::social_graph) fn invariants(names: &Names, large: i64) -> Vec<Invariant> {
     let Names { people, follows, .. } = names;
     let differ = |count: &str, end: &str| {
         format!(
@@ -84,6 +85,14 @@ pub(in crate::social_graph) fn invariants(names: &Names) -> Vec<Invariant> {
             violations: format!(
                 "SELECT count(*) FROM {follows} f JOIN {people} p ON p.user_id = f.follower \
                  WHERE p.gets_entries = 0 AND (f.entries_after <> {NEVER} OR f.look_until <> {NEVER})"
+            ),
+        },
+        Invariant {
+            says: "whoever has too many followers for entries is looked up by all of them",
+            violations: format!(
+                "SELECT (SELECT count(*) FROM {people} WHERE followers > {large} AND was_large = 0) + \
+                 (SELECT count(*) FROM {people} p JOIN {follows} f ON f.followee = p.user_id \
+                 WHERE p.was_large = 1 AND f.look_until <> {NEVER})"
             ),
         },
     ]
@@ -121,7 +130,11 @@ fn known(change: &Change, user: UserId, at: Timestamp) -> Vec<Statement> {
 /// Somebody did something: whoever was away, or followed too many, gets entries from here on.
 pub(in crate::social_graph) fn here(change: &Change, user: UserId, at: Timestamp) -> Vec<Statement> {
     let Names { people, follows, state, .. } = &change.names;
-    let heard = format!("UPDATE {people} SET heard_at = $2 WHERE user_id = $1 AND heard_at < $3");
+    let heard = format!(
+        "INSERT INTO {people} (user_id, followers, following, posts, was_large, gets_entries, heard_at) \
+         VALUES ($1, 0, 0, 0, 0, 1, $2) \
+         ON CONFLICT (user_id) DO UPDATE SET heard_at = excluded.heard_at WHERE {people}.heard_at < $3"
+    );
     // Somewhat fewer than too many, so that nobody comes and goes with every follow.
     let is_back = format!("user_id = $1 AND gets_entries = 0 AND following <= {}", change.wide - change.wide / 10);
     let here = newest(state, "$2");
@@ -131,12 +144,12 @@ pub(in crate::social_graph) fn here(change: &Change, user: UserId, at: Timestamp
          WHERE follower = (SELECT user_id FROM {people} WHERE {is_back})"
     );
     let back = format!("UPDATE {people} SET gets_entries = 1 WHERE {is_back}");
-    let mut statements = known(change, user, at);
     let heard_at = [at, at - HEARD_EVERY].map(|at| Value::Int(micros(at)));
-    statements.push(Statement::once(heard, [vec![person(user)], heard_at.into()].concat()));
-    statements.push(Statement::once(from_here, vec![person(user), change.place()]));
-    statements.push(Statement::once(back, vec![person(user)]));
-    statements
+    vec![
+        Statement::once(heard, [vec![person(user)], heard_at.into()].concat()),
+        Statement::once(from_here, vec![person(user), change.place()]),
+        Statement::once(back, vec![person(user)]),
+    ]
 }
 
 /// Whoever was not heard of for long gets no entries from here on.
@@ -173,7 +186,22 @@ fn followed(change: &Change, by: UserId, whom: UserId) -> Vec<Statement> {
     statements.push(Statement::once(follow, vec![person(by), person(whom), change.place()]));
     statements.push(Statement::once(none, vec![person(by)]));
     statements.push(Statement::once(wide, vec![person(by)]));
+    statements.extend(grown(change, whom));
     statements
+}
+
+/// With this follow somebody has too many followers for entries: all of them look their posts up from here on.
+///
+/// Those who follow later do from the beginning, so that no more rows than entries of one post are written at once. With the
+/// first post after a million follows it would be a million.
+fn grown(change: &Change, whom: UserId) -> Vec<Statement> {
+    let Names { people, follows, .. } = &change.names;
+    let grown = format!("user_id = $1 AND was_large = 0 AND followers > {}", change.large);
+    let look = format!(
+        "UPDATE {follows} SET look_until = {NEVER} WHERE followee = (SELECT user_id FROM {people} WHERE {grown})"
+    );
+    let remember = format!("UPDATE {people} SET was_large = 1 WHERE {grown}");
+    [look, remember].map(|sql| Statement::once(sql, vec![person(whom)])).into()
 }
 
 /// This place in the log, or that of the newest post if the event comes late: entries are written from there on.

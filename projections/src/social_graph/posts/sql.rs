@@ -250,16 +250,11 @@ fn placed(change: &Change, place: &Standing, at: Timestamp) -> Vec<Statement> {
 fn fan_out(change: &Change, author: UserId) -> Vec<Statement> {
     let Names { people, follows, posts, entries, chunks, state, .. } = &change.names;
     let (large, chunk) = (change.large, change.chunk);
-    let grown = format!("user_id = $1 AND was_large = 0 AND followers > {large}");
-    let look = format!(
-        "UPDATE {follows} SET look_until = {never} WHERE followee = (SELECT user_id FROM {people} WHERE {grown})",
-        never = super::super::sql::NEVER
-    );
-    let remember = format!("UPDATE {people} SET was_large = 1 WHERE {grown}");
-    // The chunks of its time are over.
+    // The chunks of its time are over. Large authors are looked up as it is.
     let late = format!(
         "UPDATE {follows} SET look_until = $1 WHERE look_until < $1 AND followee = \
-         (SELECT p.author FROM {posts} p CROSS JOIN {state} s WHERE p.position = $1 AND s.newest > $1)"
+         (SELECT a.user_id FROM {posts} p CROSS JOIN {state} s JOIN {people} a ON a.user_id = p.author \
+         WHERE p.position = $1 AND s.newest > $1 AND a.was_large = 0)"
     );
     let newest = format!("UPDATE {state} SET newest = $1 WHERE newest < $1");
     let next = format!(
@@ -279,8 +274,6 @@ fn fan_out(change: &Change, author: UserId) -> Vec<Statement> {
          (SELECT CASE WHEN followers <= {large} THEN followers ELSE 0 END FROM {people} WHERE user_id = $1)"
     );
     vec![
-        Statement::once(look, vec![person(author)]),
-        Statement::once(remember, vec![person(author)]),
         Statement::once(late, vec![change.place()]),
         Statement::once(newest, vec![change.place()]),
         Statement::once(next, vec![change.place()]),
