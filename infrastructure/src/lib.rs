@@ -19,3 +19,5 @@ pub mod snapshot_store;
 pub mod telemetry;
 mod tls;
 mod wal;
+
+pub use wal::LogPages;

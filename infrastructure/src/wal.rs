@@ -3,11 +3,21 @@
 //! A checkpoint inside COMMIT makes whoever waits for it wait for thousands of page writes and two syncs as well; and
 //! where the log is not synced with every commit, the other stores of the same device wait behind that sync, too. So a
 //! thread of its own copies while the writer goes on; then the writer copies the little that came in meanwhile,
-//! because only when nothing is left can the log start again from its beginning. That keeps it from growing without
-//! bound. **Invariant:** nothing leaves the log before it is durable in the tables; SQLite sees to that.
+//! because only when nothing is left can the log start again from its beginning. If it is more than a little, the thread
+//! copies once more. Where the writer is always the faster one, it has to wait: otherwise the log would grow without
+//! bound.
+//!
+//! SQLite syncs the tables with the checkpoint that leaves nothing in the log, and with no other one. That is the writer's,
+//! so everything that the thread has copied would be synced while nothing can be written. Therefore the thread syncs the file
+//! itself, and for the writer there is little left to sync.
+//!
+//! **Invariants:** Nothing leaves the log before it is durable in the tables; SQLite sees to that. The thread's handle of the file
+//! is closed after all connections of this process, because closing any handle releases SQLite's locks.
 
 use std::{
+    fs::{File, OpenOptions},
     io,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -20,28 +30,46 @@ use rusqlite::{Connection, ErrorCode};
 
 /// A write-ahead log that is still this long after a checkpoint is worth a warning (256 MiB).
 const LOG_PAGES_WARN: i64 = 65_536;
+/// The writer copies itself what came in meanwhile if it is at most such a part of what makes a checkpoint due.
+const REST_PART: usize = 4;
 
-/// The checkpoints of one file. Dropping it waits for the one that is running.
+/// When pages are copied, in pages of 4 KiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogPages {
+    /// After so many written pages they are copied, beside the writer.
+    pub due: usize,
+    /// When the log has so many, the writer waits until all of them are copied.
+    pub max: usize,
+}
+
+/// The checkpoints of one file. Dropping it waits for the one that is running. The writer's connection has to be dropped before.
 #[derive(Debug)]
 pub(crate) struct Checkpoints {
     /// How many pages the log has, as the writer's connection was told at its last commit.
     log: Arc<AtomicUsize>,
     /// What it was told before.
     log_before: usize,
-    /// Pages written since the last checkpoint.
+    /// Pages written since the last checkpoint, or since the copying began that is under way.
     written: usize,
-    /// When to start one.
-    due: usize,
+    pages: LogPages,
     is_copying: bool,
     start: Option<Sender<()>>,
     done: Receiver<Result<(), String>>,
     thread: Option<JoinHandle<()>>,
+    /// Here so that it is closed when the thread, and with it the last connection, is gone.
+    _tables: Arc<File>,
 }
 
 impl Checkpoints {
-    /// Starts the thread, of this name, with a `connection` of its own. From now on `writer` does no checkpoint by itself;
-    /// one is due after it has written `due` pages.
-    pub(crate) fn start(name: &str, writer: &mut Connection, connection: Connection, due: usize) -> io::Result<Self> {
+    /// Starts the thread, of this name, with a `connection` of its own to the file at `path`. From now on `writer` does no
+    /// checkpoint by itself.
+    pub(crate) fn start(
+        name: &str,
+        path: &Path,
+        writer: &mut Connection,
+        connection: Connection,
+        pages: LogPages,
+    ) -> io::Result<Self> {
         let log = Arc::new(AtomicUsize::new(0));
         let told = Arc::clone(&log);
         // It takes the place of SQLite's own hook, which is the one that does checkpoints.
@@ -50,17 +78,23 @@ impl Checkpoints {
             Ok(())
         };
         writer.wal_hook(Some(hook)).map_err(io::Error::other)?;
+        // Some systems sync only what may be written.
+        let tables = Arc::new(OpenOptions::new().read(true).write(true).open(path)?);
+        let synced = Arc::clone(&tables);
         let (start, starts) = channel::<()>();
         let (report, done) = channel();
         let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
             while starts.recv().is_ok() {
-                if report.send(checkpoint(&connection).map(drop)).is_err() {
+                let copied = checkpoint(&connection).and_then(|_| {
+                    synced.sync_data().map_err(|error| format!("the tables could not be synced: {error}"))
+                });
+                if report.send(copied).is_err() {
                     break;
                 }
             }
         })?;
         let (start, thread) = (Some(start), Some(thread));
-        Ok(Self { log, log_before: 0, written: 0, due: due.max(1), is_copying: false, start, done, thread })
+        Ok(Self { log, log_before: 0, written: 0, pages, is_copying: false, start, done, thread, _tables: tables })
     }
 
     /// To be called by the writer between two transactions. An error says why the device is in doubt: what is written from
@@ -77,17 +111,26 @@ impl Checkpoints {
                 Err(TryRecvError::Disconnected) => return Err(ended()),
             }
             self.is_copying = false;
+            if self.written > self.pages.due / REST_PART && log < self.pages.max {
+                return self.copy();
+            }
             self.written = 0;
             let pages_left = checkpoint(writer)?;
             if pages_left >= LOG_PAGES_WARN {
                 tracing::warn!(log.pages = pages_left, "a long read keeps the write-ahead log at {pages_left} pages");
             }
-        } else if self.written >= self.due
-            && let Some(start) = &self.start
-        {
-            start.send(()).map_err(|_| ended())?;
-            self.is_copying = true;
+            Ok(())
+        } else if self.written >= self.pages.due.max(1) {
+            self.copy()
+        } else {
+            Ok(())
         }
+    }
+
+    fn copy(&mut self) -> Result<(), String> {
+        let start = self.start.as_ref().ok_or_else(ended)?;
+        start.send(()).map_err(|_| ended())?;
+        (self.is_copying, self.written) = (true, 0);
         Ok(())
     }
 }
@@ -120,5 +163,104 @@ fn checkpoint(connection: &Connection) -> Result<i64, String> {
             Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Ok(0),
             Some(_) | None => Err(format!("a checkpoint failed: {error}")),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// A file with a table `t`, who writes it, and its checkpoints.
+    struct Logged {
+        // Dropped in this order.
+        writer: Connection,
+        checkpoints: Checkpoints,
+        _folder: TempDir,
+    }
+
+    impl Logged {
+        fn new(pages: LogPages) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("some.db");
+            let open = || {
+                let connection = Connection::open(&path).unwrap();
+                connection.pragma_update(None, "journal_mode", "wal").unwrap();
+                connection
+            };
+            let mut writer = open();
+            writer.execute_batch("CREATE TABLE t (bytes BLOB)").unwrap();
+            let checkpoints = Checkpoints::start("checkpoint", &path, &mut writer, open(), pages).unwrap();
+            Self { writer, checkpoints, _folder: folder }
+        }
+
+        /// Writes so many pages, and a few.
+        fn write(&mut self, pages: i64) {
+            self.writer.execute("INSERT INTO t (bytes) VALUES (zeroblob($1))", [pages * 4_096]).unwrap();
+        }
+
+        fn after_commit(&mut self) {
+            self.checkpoints.after_commit(&self.writer).unwrap();
+        }
+
+        /// Until the copying that is under way has ended, and what comes of it has begun.
+        fn until_copied(&mut self) {
+            loop {
+                self.after_commit();
+                if !self.checkpoints.is_copying || self.checkpoints.written == 0 {
+                    break;
+                }
+                thread::yield_now();
+            }
+        }
+
+        /// The pages of the log from its beginning on, after one more is written.
+        fn log(&mut self) -> usize {
+            self.write(1);
+            self.checkpoints.log.load(Ordering::Relaxed)
+        }
+    }
+
+    #[test]
+    fn given_more_than_a_little_came_in_meanwhile_when_the_rest_is_copied_then_it_is_not_by_the_writer() {
+        let mut file = Logged::new(LogPages { due: 40, max: 10_000 });
+        file.write(40);
+        file.after_commit();
+        assert!(file.checkpoints.is_copying);
+        file.write(30);
+        file.until_copied();
+        assert!(file.checkpoints.is_copying, "once more");
+        file.write(2);
+        file.until_copied();
+        assert!(!file.checkpoints.is_copying, "a little is the writer's");
+        assert!(file.log() < 10, "the log has begun again");
+    }
+
+    #[test]
+    fn given_the_log_is_long_when_the_rest_is_copied_then_the_writer_waits() {
+        let mut file = Logged::new(LogPages { due: 40, max: 60 });
+        file.write(40);
+        file.after_commit();
+        file.write(30);
+        file.until_copied();
+        assert!(!file.checkpoints.is_copying);
+        assert!(file.log() < 10, "the log has begun again");
+    }
+
+    #[test]
+    fn given_somebody_reads_when_the_log_is_long_then_it_is_kept_for_them() {
+        let mut file = Logged::new(LogPages { due: 40, max: 60 });
+        let reader = Connection::open(file.writer.path().unwrap()).unwrap();
+        reader.execute_batch("BEGIN; SELECT count(*) FROM t").unwrap();
+        for _ in 0..10 {
+            file.write(40);
+            file.after_commit();
+            file.write(30);
+            file.until_copied();
+        }
+        assert!(file.log() > 700, "nothing of it was given up");
+        let seen: i64 = reader.query_row("SELECT count(*) FROM t", [], |row| row.get(0)).unwrap();
+        assert_eq!(seen, 0, "they see what they saw");
     }
 }

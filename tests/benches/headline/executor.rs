@@ -208,7 +208,7 @@ impl Raw {
         let set = |pragma: &str, value: i64| connection.pragma_update(None, pragma, value).expect("SQLite knows it");
         set("synchronous", 2);
         set("cache_size", -i64::from(options.writer_cache_kib));
-        set("wal_autocheckpoint", i64::try_from(options.checkpoint_pages).expect("it is small"));
+        set("wal_autocheckpoint", i64::try_from(options.log_pages.due).expect("it is small"));
         let (type_name, data) = codec::encode(&order_placed());
         let insert_type = "INSERT INTO event_types (id, name) VALUES (1, ?1)";
         connection.execute(insert_type, [&*type_name]).expect("the row is written");

@@ -39,7 +39,7 @@ use super::{
     AllPage, Append, AppendError, Appended, Direction, EventStore, PAGE_EVENTS_MAX, Position, Revision, StoreError,
     StreamId, StreamPage, TypeFilter, limits,
 };
-use crate::telemetry;
+use crate::{LogPages, telemetry};
 
 /// The longest read on the caller's own thread, in events: some hundred microseconds.
 const INLINE_EVENTS_MAX: usize = 256;
@@ -63,8 +63,8 @@ pub struct SqliteEventStoreOptions {
     pub reader_cache_kib: u32,
     /// Of how many streams the writer knows the last revision without reading.
     pub streams_cached: usize,
-    /// After how many written pages of 4 KiB, by estimate, they are copied from the write-ahead log into the tables.
-    pub checkpoint_pages: usize,
+    /// When pages are copied from the write-ahead log into the tables.
+    pub log_pages: LogPages,
 }
 
 impl Default for SqliteEventStoreOptions {
@@ -77,7 +77,7 @@ impl Default for SqliteEventStoreOptions {
             writer_cache_kib: 32 * 1024,
             reader_cache_kib: 1024,
             streams_cached: 65_536,
-            checkpoint_pages: 8_192,
+            log_pages: LogPages { due: 8_192, max: 65_536 },
         }
     }
 }

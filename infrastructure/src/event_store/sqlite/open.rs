@@ -27,7 +27,7 @@ pub(super) fn open(path: &Path, options: SqliteEventStoreOptions) -> Result<Sqli
     create(path).map_err(|error| unavailable(path, &error))?;
     let mut connection = writer_connection(path, options.writer_cache_kib)?;
     let copier = writer_connection(path, options.reader_cache_kib)?;
-    let checkpoints = Checkpoints::start("event-checkpoint", &mut connection, copier, options.checkpoint_pages)
+    let checkpoints = Checkpoints::start("event-checkpoint", path, &mut connection, copier, options.log_pages)
         .map_err(|error| StoreError::Unavailable(format!("checkpoints do not start: {error}")))?;
     let log = Log::new(connection, options.streams_cached)?;
     let tail = Arc::new(watch::Sender::new(log.head()));

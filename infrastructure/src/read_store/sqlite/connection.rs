@@ -10,8 +10,9 @@ use super::super::ReadStoreError;
 const STATEMENTS_CACHED_MAX: usize = 128;
 /// How long a connection waits for another process that has the file, such as a backup.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// How large the log may stay after a long scan made it grow.
-const LOG_BYTES_KEPT_MAX: i64 = 64 * 1024 * 1024;
+/// How large the log's file may stay after a long scan made it grow. A burst makes it half as large, and to cut it off keeps
+/// the writer for tens of milliseconds.
+const LOG_BYTES_KEPT_MAX: i64 = 512 * 1024 * 1024;
 
 /// Makes the file if there is none. SQLite gives the files beside it (`-wal`, `-shm`) the same mode.
 pub(super) fn create_private(path: &Path) -> Result<(), ReadStoreError> {

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use self::{reader::Readers, writer::Writer};
 use super::{Cost, Query, ReadStore, ReadStoreError, Row, Statement};
-use crate::wal::Checkpoints;
+use crate::{LogPages, wal::Checkpoints};
 
 /// The page cache of the connection that does checkpoints: it reads the log, hardly any table.
 const COPIER_CACHE_KIB: u32 = 1_024;
@@ -35,9 +35,9 @@ pub struct SqliteReadStoreOptions {
     pub waiting_transactions_max: usize,
     /// The writer's page cache.
     pub writer_cache_kib: u32,
-    /// After how many pages of 4 KiB what is committed is copied from the log into the tables. A page that is written often
-    /// is copied once; but what was written until then is synced at once, and the event store's syncs wait behind it.
-    pub checkpoint_pages: usize,
+    /// When pages are copied from the write-ahead log into the tables. A page that is written often is copied once; but what
+    /// was written until then is synced at once, and the event store's syncs wait behind it.
+    pub log_pages: LogPages,
 }
 
 impl Default for SqliteReadStoreOptions {
@@ -47,7 +47,7 @@ impl Default for SqliteReadStoreOptions {
             scan_connections: 4,
             waiting_transactions_max: 64,
             writer_cache_kib: 32 * 1024,
-            checkpoint_pages: 1_000,
+            log_pages: LogPages { due: 1_000, max: 65_536 },
         }
     }
 }
@@ -72,13 +72,13 @@ impl SqliteReadStore {
         connection::create_private(path)?;
         let mut writer = connection::open_writer(path, options.writer_cache_kib)?;
         let copier = connection::open_writer(path, COPIER_CACHE_KIB)?;
-        let checkpoints = Checkpoints::start("read-checkpoint", &mut writer, copier, options.checkpoint_pages)
+        let checkpoints = Checkpoints::start("read-checkpoint", path, &mut writer, copier, options.log_pages)
             .map_err(|error| ReadStoreError::Unavailable(format!("checkpoints do not start: {error}")))?;
         Ok(Self {
             points: Readers::new(path, options.point_connections),
             scans: Arc::new(Readers::new(path, options.scan_connections)),
             writer: Writer::start(options.waiting_transactions_max, |requests| {
-                writer::serve(writer, checkpoints, requests);
+                writer::serve(checkpoints, writer, requests);
             })?,
             nudges: watch::Sender::new(0),
         })

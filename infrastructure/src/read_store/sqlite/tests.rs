@@ -1,7 +1,10 @@
 //! What is peculiar to SQLite. What every read store promises is tested in
 //! `tests/src/contracts/read_store.rs`.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use futures_util::FutureExt as _;
 use rusqlite::Connection;
@@ -55,8 +58,13 @@ fn writer_on(connection: Connection) -> Writer {
 
 /// A writer whose checkpoints are done by this connection.
 fn writer_with(mut connection: Connection, copier: Connection, due: usize) -> Writer {
-    let checkpoints = Checkpoints::start("checkpoint", &mut connection, copier, due).expect("a thread");
-    Writer::start(8, |requests| writer::serve(connection, checkpoints, requests)).expect("a thread")
+    let checkpoints = checkpoints(&mut connection, copier, due);
+    Writer::start(8, |requests| writer::serve(checkpoints, connection, requests)).expect("a thread")
+}
+
+fn checkpoints(connection: &mut Connection, copier: Connection, due: usize) -> Checkpoints {
+    let path = PathBuf::from(connection.path().expect("a file"));
+    Checkpoints::start("checkpoint", &path, connection, copier, LogPages { due, max: 65_536 }).expect("a thread")
 }
 
 fn writing_connection(dir: &tempfile::TempDir) -> Connection {
@@ -166,12 +174,12 @@ async fn waiting_together(transactions: Vec<Vec<Statement>>) -> (Vec<Result<(), 
     let mut connection = writing_connection(&dir);
     connection.execute_batch(CREATE).expect("a table");
     let copier = Connection::open(connection.path().expect("a file")).expect("a connection");
-    let checkpoints = Checkpoints::start("checkpoint", &mut connection, copier, 1_000).expect("a thread");
+    let checkpoints = checkpoints(&mut connection, copier, 1_000);
     let before = commits(&dir);
     let (go, begun) = std::sync::mpsc::channel();
     let writer = Writer::start(8, move |requests| {
         begun.recv().expect("the test goes on");
-        writer::serve(connection, checkpoints, requests);
+        writer::serve(checkpoints, connection, requests);
     })
     .expect("a thread");
     let all = futures_util::future::join_all(transactions.into_iter().map(|one| writer.transaction(one)));
@@ -336,7 +344,8 @@ async fn a_number_with_a_fraction_is_no_value_of_the_port() {
 #[tokio::test]
 async fn the_log_stays_short_while_somebody_always_reads() {
     let dir = tempfile::tempdir().expect("a directory");
-    let options = SqliteReadStoreOptions { checkpoint_pages: 64, ..SqliteReadStoreOptions::default() };
+    let options =
+        SqliteReadStoreOptions { log_pages: LogPages { due: 64, max: 1_024 }, ..SqliteReadStoreOptions::default() };
     let store = SqliteReadStore::open(&dir.path().join("read.db"), options).expect("a store");
     store.transaction(vec![Statement::once(CREATE, vec![])]).await.expect("a table");
     let mut longest = 0;

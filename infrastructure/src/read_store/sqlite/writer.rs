@@ -83,8 +83,9 @@ fn gone() -> ReadStoreError {
 /// Does what is asked until nobody can ask any more.
 ///
 /// Transactions that wait at the same time are committed together: a commit costs more than the few rows of one. A failed
-/// checkpoint leaves in doubt what the file has, so nothing is written after it until it is opened again.
-pub(super) fn serve(mut connection: Connection, mut checkpoints: Checkpoints, mut requests: mpsc::Receiver<Request>) {
+/// checkpoint leaves in doubt what the file has, so nothing is written after it until it is opened again. (The parameters
+/// are dropped from the last one to the first: `checkpoints` after `connection`.)
+pub(super) fn serve(mut checkpoints: Checkpoints, mut connection: Connection, mut requests: mpsc::Receiver<Request>) {
     let mut stopped: Option<String> = None;
     let mut next = None;
     while let Some(first) = next.take().or_else(|| requests.blocking_recv()) {
