@@ -4,15 +4,16 @@
 //! where the log is not synced with every commit, the other stores of the same device wait behind that sync, too. So a
 //! thread of its own copies while the writer goes on; then the writer copies the little that came in meanwhile,
 //! because only when nothing is left can the log start again from its beginning. If it is more than a little, the thread
-//! copies once more. Where the writer is always the faster one, it has to wait: otherwise the log would grow without
-//! bound.
+//! copies once more. Where the writer is always the faster one, it has to wait once the log is long: otherwise that would
+//! grow without bound.
 //!
 //! SQLite syncs the tables with the checkpoint that leaves nothing in the log, and with no other one. That is the writer's,
 //! so everything that the thread has copied would be synced while nothing can be written. Therefore the thread syncs the file
 //! itself, and for the writer there is little left to sync.
 //!
 //! **Invariants:** Nothing leaves the log before it is durable in the tables; SQLite sees to that. The thread's handle of the file
-//! is closed after all connections of this process, because closing any handle releases SQLite's locks.
+//! is closed after all connections of the store, because closing any handle releases SQLite's locks: whoever holds a connection
+//! holds the handle, too.
 
 use std::{
     fs::{File, OpenOptions},
@@ -28,17 +29,26 @@ use std::{
 
 use rusqlite::{Connection, ErrorCode};
 
+#[cfg(test)]
+mod tests;
+
 /// A write-ahead log that is still this long after a checkpoint is worth a warning (256 MiB).
 const LOG_PAGES_WARN: i64 = 65_536;
 /// The writer copies itself what came in meanwhile if it is at most such a part of what makes a checkpoint due.
 const REST_PART: usize = 4;
+
+/// Opens the file for whoever syncs it beside SQLite. To be done before there is a connection.
+pub(crate) fn open_tables(path: &Path) -> io::Result<Arc<File>> {
+    // Some systems sync only what may be written.
+    OpenOptions::new().read(true).write(true).open(path).map(Arc::new)
+}
 
 /// When pages are copied, in pages of 4 KiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogPages {
     /// After so many written pages they are copied, beside the writer.
     pub due: usize,
-    /// When the log has so many, the writer waits until all of them are copied.
+    /// When the log has so many and what comes in while it is copied does not become less, the writer waits for that.
     pub max: usize,
 }
 
@@ -51,21 +61,23 @@ pub(crate) struct Checkpoints {
     log_before: usize,
     /// Pages written since the last checkpoint, or since the copying began that is under way.
     written: usize,
+    /// Pages that were to be copied when the copying began that is under way.
+    copied: usize,
     pages: LogPages,
     is_copying: bool,
     start: Option<Sender<()>>,
     done: Receiver<Result<(), String>>,
     thread: Option<JoinHandle<()>>,
-    /// Here so that it is closed when the thread, and with it the last connection, is gone.
+    /// Here so that it is closed when the thread, and with it its connection, is gone.
     _tables: Arc<File>,
 }
 
 impl Checkpoints {
-    /// Starts the thread, of this name, with a `connection` of its own to the file at `path`. From now on `writer` does no
+    /// Starts the thread, of this name, with a `connection` of its own to the file `tables`. From now on `writer` does no
     /// checkpoint by itself.
     pub(crate) fn start(
         name: &str,
-        path: &Path,
+        tables: Arc<File>,
         writer: &mut Connection,
         connection: Connection,
         pages: LogPages,
@@ -78,23 +90,19 @@ impl Checkpoints {
             Ok(())
         };
         writer.wal_hook(Some(hook)).map_err(io::Error::other)?;
-        // Some systems sync only what may be written.
-        let tables = Arc::new(OpenOptions::new().read(true).write(true).open(path)?);
         let synced = Arc::clone(&tables);
         let (start, starts) = channel::<()>();
         let (report, done) = channel();
         let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
             while starts.recv().is_ok() {
-                let copied = checkpoint(&connection).and_then(|_| {
-                    synced.sync_data().map_err(|error| format!("the tables could not be synced: {error}"))
-                });
-                if report.send(copied).is_err() {
+                if report.send(checkpoint(&connection).and_then(|_| sync(&synced))).is_err() {
                     break;
                 }
             }
         })?;
         let (start, thread) = (Some(start), Some(thread));
-        Ok(Self { log, log_before: 0, written: 0, pages, is_copying: false, start, done, thread, _tables: tables })
+        let is_copying = false;
+        Ok(Self { log, log_before: 0, written: 0, copied: 0, pages, is_copying, start, done, thread, _tables: tables })
     }
 
     /// To be called by the writer between two transactions. An error says why the device is in doubt: what is written from
@@ -111,7 +119,8 @@ impl Checkpoints {
                 Err(TryRecvError::Disconnected) => return Err(ended()),
             }
             self.is_copying = false;
-            if self.written > self.pages.due / REST_PART && log < self.pages.max {
+            let becomes_less = self.written <= self.copied / 2;
+            if self.written > self.pages.due / REST_PART && (becomes_less || log < self.pages.max) {
                 return self.copy();
             }
             self.written = 0;
@@ -130,7 +139,7 @@ impl Checkpoints {
     fn copy(&mut self) -> Result<(), String> {
         let start = self.start.as_ref().ok_or_else(ended)?;
         start.send(()).map_err(|_| ended())?;
-        (self.is_copying, self.written) = (true, 0);
+        (self.is_copying, self.copied, self.written) = (true, self.written, 0);
         Ok(())
     }
 }
@@ -150,6 +159,16 @@ impl Drop for Checkpoints {
     }
 }
 
+/// As with [`checkpoint`], a full device is no failure. SQLite syncs the file itself before anything leaves the log.
+fn sync(tables: &File) -> Result<(), String> {
+    match tables.sync_data() {
+        Err(error) if !matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
+            Err(format!("the tables could not be synced: {error}"))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 /// Copies what no reader hinders; returns how many pages could not be copied. A full device is no failure: the pages
 /// stay in the log, and writers find out themselves.
 fn checkpoint(connection: &Connection) -> Result<i64, String> {
@@ -163,104 +182,5 @@ fn checkpoint(connection: &Connection) -> Result<i64, String> {
             Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Ok(0),
             Some(_) | None => Err(format!("a checkpoint failed: {error}")),
         },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tempfile::TempDir;
-
-    use super::*;
-
-    /// A file with a table `t`, who writes it, and its checkpoints.
-    struct Logged {
-        // Dropped in this order.
-        writer: Connection,
-        checkpoints: Checkpoints,
-        _folder: TempDir,
-    }
-
-    impl Logged {
-        fn new(pages: LogPages) -> Self {
-            let folder = tempfile::tempdir().unwrap();
-            let path = folder.path().join("some.db");
-            let open = || {
-                let connection = Connection::open(&path).unwrap();
-                connection.pragma_update(None, "journal_mode", "wal").unwrap();
-                connection
-            };
-            let mut writer = open();
-            writer.execute_batch("CREATE TABLE t (bytes BLOB)").unwrap();
-            let checkpoints = Checkpoints::start("checkpoint", &path, &mut writer, open(), pages).unwrap();
-            Self { writer, checkpoints, _folder: folder }
-        }
-
-        /// Writes so many pages, and a few.
-        fn write(&mut self, pages: i64) {
-            self.writer.execute("INSERT INTO t (bytes) VALUES (zeroblob($1))", [pages * 4_096]).unwrap();
-        }
-
-        fn after_commit(&mut self) {
-            self.checkpoints.after_commit(&self.writer).unwrap();
-        }
-
-        /// Until the copying that is under way has ended, and what comes of it has begun.
-        fn until_copied(&mut self) {
-            loop {
-                self.after_commit();
-                if !self.checkpoints.is_copying || self.checkpoints.written == 0 {
-                    break;
-                }
-                thread::yield_now();
-            }
-        }
-
-        /// The pages of the log from its beginning on, after one more is written.
-        fn log(&mut self) -> usize {
-            self.write(1);
-            self.checkpoints.log.load(Ordering::Relaxed)
-        }
-    }
-
-    #[test]
-    fn given_more_than_a_little_came_in_meanwhile_when_the_rest_is_copied_then_it_is_not_by_the_writer() {
-        let mut file = Logged::new(LogPages { due: 40, max: 10_000 });
-        file.write(40);
-        file.after_commit();
-        assert!(file.checkpoints.is_copying);
-        file.write(30);
-        file.until_copied();
-        assert!(file.checkpoints.is_copying, "once more");
-        file.write(2);
-        file.until_copied();
-        assert!(!file.checkpoints.is_copying, "a little is the writer's");
-        assert!(file.log() < 10, "the log has begun again");
-    }
-
-    #[test]
-    fn given_the_log_is_long_when_the_rest_is_copied_then_the_writer_waits() {
-        let mut file = Logged::new(LogPages { due: 40, max: 60 });
-        file.write(40);
-        file.after_commit();
-        file.write(30);
-        file.until_copied();
-        assert!(!file.checkpoints.is_copying);
-        assert!(file.log() < 10, "the log has begun again");
-    }
-
-    #[test]
-    fn given_somebody_reads_when_the_log_is_long_then_it_is_kept_for_them() {
-        let mut file = Logged::new(LogPages { due: 40, max: 60 });
-        let reader = Connection::open(file.writer.path().unwrap()).unwrap();
-        reader.execute_batch("BEGIN; SELECT count(*) FROM t").unwrap();
-        for _ in 0..10 {
-            file.write(40);
-            file.after_commit();
-            file.write(30);
-            file.until_copied();
-        }
-        assert!(file.log() > 700, "nothing of it was given up");
-        let seen: i64 = reader.query_row("SELECT count(*) FROM t", [], |row| row.get(0)).unwrap();
-        assert_eq!(seen, 0, "they see what they saw");
     }
 }

@@ -77,7 +77,7 @@ impl Default for SqliteEventStoreOptions {
             writer_cache_kib: 32 * 1024,
             reader_cache_kib: 1024,
             streams_cached: 65_536,
-            log_pages: LogPages { due: 8_192, max: 65_536 },
+            log_pages: LogPages { due: 8_192, max: 16_384 },
         }
     }
 }

@@ -14,7 +14,7 @@ use super::{
     PageLimits, SqliteEventStore, SqliteEventStoreOptions, StoreError, failure, log::Log, reader::Readers, schema,
     writer::Writer,
 };
-use crate::wal::Checkpoints;
+use crate::wal::{Checkpoints, open_tables};
 
 /// How long the write-ahead log may stay when it starts again (64 MiB).
 const LOG_BYTES_KEPT: i64 = 64 * 1024 * 1024;
@@ -25,15 +25,17 @@ pub(super) fn open(path: &Path, options: SqliteEventStoreOptions) -> Result<Sqli
     // The lock comes first: nothing below is safe beside another writer.
     let lock = lock(path)?;
     create(path).map_err(|error| unavailable(path, &error))?;
+    let tables = open_tables(path).map_err(|error| unavailable(path, &error))?;
     let mut connection = writer_connection(path, options.writer_cache_kib)?;
     let copier = writer_connection(path, options.reader_cache_kib)?;
-    let checkpoints = Checkpoints::start("event-checkpoint", path, &mut connection, copier, options.log_pages)
-        .map_err(|error| StoreError::Unavailable(format!("checkpoints do not start: {error}")))?;
+    let checkpoints =
+        Checkpoints::start("event-checkpoint", Arc::clone(&tables), &mut connection, copier, options.log_pages)
+            .map_err(|error| StoreError::Unavailable(format!("checkpoints do not start: {error}")))?;
     let log = Log::new(connection, options.streams_cached)?;
     let tail = Arc::new(watch::Sender::new(log.head()));
     let readers = |count: usize| -> Result<_, StoreError> {
         let connections = (0..count.max(1)).map(|_| reader_connection(path, options.reader_cache_kib));
-        Ok(Readers::new(connections.collect::<Result<_, _>>()?))
+        Ok(Readers::new(connections.collect::<Result<_, _>>()?, Some(Arc::clone(&tables))))
     };
     tracing::info!(log.position = log.head().value(), "opened the event store at position {}", log.head());
     Ok(SqliteEventStore {

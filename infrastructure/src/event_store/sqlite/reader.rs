@@ -4,7 +4,10 @@
 //! a bound in events, in bytes and in how much of the log it looks at: a reader of rare events gets empty pages that
 //! still take it further, and never holds a snapshot so long that the write-ahead log cannot start again.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    fs::File,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use domain::Timestamp;
 use rusqlite::{Connection, Row, params};
@@ -34,6 +37,8 @@ pub(super) struct PageLimits {
 pub(super) struct Readers {
     free: Mutex<Vec<Reader>>,
     permits: Arc<Semaphore>,
+    /// Closed after the connections (wal.rs); whoever only looks has none.
+    _tables: Option<Arc<File>>,
 }
 
 /// A connection on loan; it goes back when dropped.
@@ -52,10 +57,10 @@ pub(super) struct Reader {
 
 impl Readers {
     /// Lends out these connections.
-    pub(super) fn new(connections: Vec<Connection>) -> Arc<Self> {
+    pub(super) fn new(connections: Vec<Connection>, tables: Option<Arc<File>>) -> Arc<Self> {
         let permits = Arc::new(Semaphore::new(connections.len()));
         let free = connections.into_iter().map(|connection| Reader { connection, names: Names::default() }).collect();
-        Arc::new(Self { free: Mutex::new(free), permits })
+        Arc::new(Self { free: Mutex::new(free), permits, _tables: tables })
     }
 
     /// Waits for a free connection.

@@ -189,7 +189,7 @@ async fn an_io_error_in_a_commit_stops_the_writer_and_a_restart_finds_what_was_a
 async fn the_write_ahead_log_stays_short_while_somebody_always_reads() {
     let (folder, path) = folder();
     let options =
-        SqliteEventStoreOptions { log_pages: LogPages { due: 64, max: 1_024 }, ..SqliteEventStoreOptions::default() };
+        SqliteEventStoreOptions { log_pages: LogPages { due: 64, max: 256 }, ..SqliteEventStoreOptions::default() };
     let store = SqliteEventStore::open(&path, options).unwrap();
     let mut longest = 0;
     for _ in 0..200 {

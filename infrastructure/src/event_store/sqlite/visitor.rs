@@ -22,7 +22,7 @@ impl SqliteEventVisitor {
             bytes: options.page_bytes_max,
             scanned: to_i64(u64::from(options.page_scanned_max)),
         };
-        Ok(Self { readers: Readers::new(vec![connection]), limits })
+        Ok(Self { readers: Readers::new(vec![connection], None), limits })
     }
 
     /// Checks the whole file, as [`super::SqliteEventStore::verify`] does, in one snapshot.

@@ -24,8 +24,12 @@ pub(super) fn create_private(path: &Path) -> Result<(), ReadStoreError> {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::StorageFull => Err(ReadStoreError::Full),
-        Err(error) => Err(ReadStoreError::Unavailable(format!("{}: {error}", path.display()))),
+        Err(error) => Err(unavailable(path, &error)),
     }
+}
+
+pub(super) fn unavailable(path: &Path, error: &io::Error) -> ReadStoreError {
+    ReadStoreError::Unavailable(format!("{}: {error}", path.display()))
 }
 
 /// The connection that writes.

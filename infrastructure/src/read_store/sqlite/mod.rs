@@ -18,7 +18,10 @@ use tokio::sync::watch;
 
 use self::{reader::Readers, writer::Writer};
 use super::{Cost, Query, ReadStore, ReadStoreError, Row, Statement};
-use crate::{LogPages, wal::Checkpoints};
+use crate::{
+    LogPages,
+    wal::{Checkpoints, open_tables},
+};
 
 /// The page cache of the connection that does checkpoints: it reads the log, hardly any table.
 const COPIER_CACHE_KIB: u32 = 1_024;
@@ -70,13 +73,15 @@ impl SqliteReadStore {
     /// Opens the file, or makes it, readable for its owner only.
     pub fn open(path: &Path, options: SqliteReadStoreOptions) -> Result<Self, ReadStoreError> {
         connection::create_private(path)?;
+        let tables = open_tables(path).map_err(|error| connection::unavailable(path, &error))?;
         let mut writer = connection::open_writer(path, options.writer_cache_kib)?;
         let copier = connection::open_writer(path, COPIER_CACHE_KIB)?;
-        let checkpoints = Checkpoints::start("read-checkpoint", path, &mut writer, copier, options.log_pages)
-            .map_err(|error| ReadStoreError::Unavailable(format!("checkpoints do not start: {error}")))?;
+        let checkpoints =
+            Checkpoints::start("read-checkpoint", Arc::clone(&tables), &mut writer, copier, options.log_pages)
+                .map_err(|error| ReadStoreError::Unavailable(format!("checkpoints do not start: {error}")))?;
         Ok(Self {
-            points: Readers::new(path, options.point_connections),
-            scans: Arc::new(Readers::new(path, options.scan_connections)),
+            points: Readers::new(path, options.point_connections, Arc::clone(&tables)),
+            scans: Arc::new(Readers::new(path, options.scan_connections, tables)),
             writer: Writer::start(options.waiting_transactions_max, |requests| {
                 writer::serve(checkpoints, writer, requests);
             })?,

@@ -1,6 +1,7 @@
 //! The connections that read, and how a query runs on one.
 
 use std::{
+    fs::File,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -22,13 +23,15 @@ pub(super) struct Readers {
     idle: Mutex<Vec<Connection>>,
     /// Whoever holds a permit may have a connection.
     permits: Arc<Semaphore>,
+    /// Closed after the connections (wal.rs).
+    _tables: Arc<File>,
 }
 
 impl Readers {
     /// At most `count` connections, but at least one.
-    pub(super) fn new(path: &Path, count: usize) -> Self {
+    pub(super) fn new(path: &Path, count: usize, tables: Arc<File>) -> Self {
         let permits = Arc::new(Semaphore::new(count.max(1)));
-        Self { path: path.to_owned(), idle: Mutex::default(), permits }
+        Self { path: path.to_owned(), idle: Mutex::default(), permits, _tables: tables }
     }
 
     /// Runs a query on this thread, once a connection is free.

@@ -1,10 +1,7 @@
 //! What is peculiar to SQLite. What every read store promises is tested in
 //! `tests/src/contracts/read_store.rs`.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
 use futures_util::FutureExt as _;
 use rusqlite::Connection;
@@ -63,8 +60,8 @@ fn writer_with(mut connection: Connection, copier: Connection, due: usize) -> Wr
 }
 
 fn checkpoints(connection: &mut Connection, copier: Connection, due: usize) -> Checkpoints {
-    let path = PathBuf::from(connection.path().expect("a file"));
-    Checkpoints::start("checkpoint", &path, connection, copier, LogPages { due, max: 65_536 }).expect("a thread")
+    let tables = open_tables(Path::new(connection.path().expect("a file"))).expect("a file");
+    Checkpoints::start("checkpoint", tables, connection, copier, LogPages { due, max: 65_536 }).expect("a thread")
 }
 
 fn writing_connection(dir: &tempfile::TempDir) -> Connection {
@@ -345,7 +342,7 @@ async fn a_number_with_a_fraction_is_no_value_of_the_port() {
 async fn the_log_stays_short_while_somebody_always_reads() {
     let dir = tempfile::tempdir().expect("a directory");
     let options =
-        SqliteReadStoreOptions { log_pages: LogPages { due: 64, max: 1_024 }, ..SqliteReadStoreOptions::default() };
+        SqliteReadStoreOptions { log_pages: LogPages { due: 64, max: 256 }, ..SqliteReadStoreOptions::default() };
     let store = SqliteReadStore::open(&dir.path().join("read.db"), options).expect("a store");
     store.transaction(vec![Statement::once(CREATE, vec![])]).await.expect("a table");
     let mut longest = 0;
