@@ -94,10 +94,13 @@ async fn what_makes_no_sense_changes_nothing_and_is_not_written_down() {
 async fn a_row_whose_events_cannot_be_folded_is_not_repaired() {
     let folder = temp_dir();
     let server = Server::start_in(folder.path(), Start::default()).await;
-    shop::register(&server.operator(), "TEA-1").await;
+    let tea = shop::register(&server.operator(), "TEA-1").await;
     let key = last_key(&server);
+    // It is applied while it can still be read.
+    let row = "query P($id: ID!, $minPosition: Position) { product(id: $id, minPosition: $minPosition) { id } }";
+    let variables = json!({ "id": tea.id, "minPosition": tea.position });
+    server.operator().graphql(row, variables).await.get("/product/id");
     server.stop().await;
-    // It was applied when it could still be read.
     tests::events_db::write(&folder.path().join("events.db"), |db| db.replace_nth(1, "{}"));
     let server = Server::start_in(folder.path(), Start::default()).await;
     let operator = server.operator();
